@@ -1,0 +1,88 @@
+"""What Centra's answers mean in our own terms: sizes with their free stock, and where a market sells from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.centra import schema
+from app.domain.ids import MarketId, SizeId, Sku, WarehouseId
+from app.domain.stock import Market, PriceList, Size, Topology, Warehouse
+
+SkuFrom = Literal["sku", "ean", "upc", "joined"]
+_SOLD = frozenset({"ACTIVE"})
+_NOT_SOLD = frozenset({"INACTIVE", "CANCELLED", "PREVIEW"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A size that can't be used as it is, and why in words for a person."""
+
+    size_id: SizeId
+    reason: str
+
+
+def size_of(answer: schema.Size, sku_from: SkuFrom) -> Size | Unclear | None:
+    """The size, or why it can't be used; None for a size without a SKU, which nobody sells on a marketplace."""
+    sku = _sku(answer, sku_from)
+    if not sku:
+        return None
+    variant = answer.variant
+    product = variant.product if variant else None
+    statuses = {s for s in (variant.status if variant else None, product.status if product else None) if s}
+    unknown = sorted(statuses - _SOLD - _NOT_SOLD)
+    if unknown:
+        return Unclear(SizeId(answer.id), f"{sku}: Centra gives the status {', '.join(unknown)}, which is new to us")
+    return Size(
+        size_id=SizeId(answer.id),
+        sku=Sku(sku),
+        free={WarehouseId(row.warehouse_id): row.free for row in answer.stock},
+        offset=(variant.stock_offset or 0) if variant else 0,
+        active=answer.is_active is not False and not statuses & _NOT_SOLD,
+        preorder=answer.preorder is True,
+    )
+
+
+def _sku(answer: schema.Size, sku_from: SkuFrom) -> str:
+    match sku_from:
+        case "sku":
+            return answer.sku or ""
+        case "ean":
+            return answer.ean or ""
+        case "upc":
+            return answer.upc or ""
+        case "joined":
+            variant = answer.variant
+            product = variant.product if variant else None
+            parts = (
+                product and product.product_number,
+                variant and variant.variant_number,
+                answer.size_number,
+            )
+            return "".join(part or "" for part in parts)
+
+
+def topology_of(answer: schema.Topology) -> Topology:
+    """Markets, warehouses and price lists as the policies use them; a warehouse names the rules it belongs to."""
+    return Topology(
+        markets={
+            MarketId(m.id): Market(
+                MarketId(m.id),
+                m.name or str(m.id),
+                m.allocation_rule.id if m.allocation_rule else None,
+                frozenset(m.country_codes),
+            )
+            for m in answer.markets
+        },
+        warehouses={
+            WarehouseId(w.id): Warehouse(
+                WarehouseId(w.id),
+                w.name or str(w.id),
+                w.threshold or 0,
+                w.allocation_policy == "DIRECT",
+                frozenset(w.rule_ids),
+            )
+            for w in answer.warehouses
+        },
+        price_lists={p.id: PriceList(p.id, p.name or str(p.id), p.currency_code or "") for p in answer.pricelists},
+    )

@@ -1,0 +1,154 @@
+"""What the marketplace really has is read back and compared with what was confirmed.
+
+One key: a full export a day, which also says which offers there are, and a differential one every few minutes.
+An offer whose live quantity is not the confirmed one, with nothing newer on its way, is counted and pushed
+again; an offer seen for the first time is marked. The export is asked for, polled and fetched in steps; how far
+it is, is a cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from app.domain.ids import Sku
+from app.domain.teams import Team
+from app.engine.flow import Flow, Pass
+from app.engine.retry import after_failure
+from app.mirakl.quotas import spacing_seconds
+from app.mirakl.schema import Offer
+from app.store import mirrors, offers
+from app.store.marks import Mark
+from app.store.offers import Live
+from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
+from app.store.pool import Transaction
+from app.telemetry import metrics
+from app.telemetry.logs import log
+from app.wire.outcome import Applied
+
+READ_BACK = "read_back"
+FULL_SECONDS = 86_400.0
+OVERLAP_SECONDS = 120.0
+FIRST_POLL_SECONDS = 2.0
+PAGE = 2_000
+EXPORT_LOST_SECONDS = 3_600.0
+
+
+class Export(msgspec.Struct, frozen=True):
+    """An export that was asked for, and when the last ones were (ISO instants)."""
+
+    tracking_id: str | None = None
+    asked_at: str | None = None
+    full: bool = False
+    last_asked_at: str | None = None
+    last_full_at: str | None = None
+
+
+async def work(turn: Pass) -> dict[Claim, Verdict]:
+    """Ask for an export, or take the one under way a step further."""
+    claim = turn.claims[0]
+    async with turn.services.database.work.acquire() as connection:
+        export = await mirrors.read_cursor(connection, turn.scope, READ_BACK, Export) or Export()
+    if export.tracking_id is None or export.asked_at is None:
+        return {claim: await _ask(turn, claim, export)}
+    return {claim: await _follow(turn, claim, export, export.tracking_id, datetime.fromisoformat(export.asked_at))}
+
+
+async def _ask(turn: Pass, claim: Claim, export: Export) -> Verdict:
+    services, scope = turn.services, turn.scope
+    now = services.clock.now()
+    full = export.last_full_at is None or (now - datetime.fromisoformat(export.last_full_at)).total_seconds() > (
+        FULL_SECONDS
+    )
+    since = None
+    if not full and export.last_asked_at is not None:
+        since = datetime.fromisoformat(export.last_asked_at) - timedelta(seconds=OVERLAP_SECONDS)
+    answer = await services.mirakl[scope].of52_export_offers(since)
+    if not isinstance(answer, Applied):
+        return after_failure(answer, claim, services.clock, services.pauses, scope)
+    services.pauses.resume(scope)
+    asked = msgspec.structs.replace(export, tracking_id=answer.value, asked_at=now.isoformat(), full=full)
+    await _keep(turn, asked)
+    return Waiting(services.clock.after(FIRST_POLL_SECONDS), "the export is under way")
+
+
+async def _keep(turn: Pass, export: Export) -> None:
+    async with turn.services.database.work.acquire() as connection:
+        await mirrors.write_cursor(connection, turn.scope, READ_BACK, export)
+
+
+async def _follow(turn: Pass, claim: Claim, export: Export, tracking_id: str, asked_at: datetime) -> Verdict:
+    services, scope = turn.services, turn.scope
+    answer = await services.mirakl[scope].of53_get_export(tracking_id)
+    if not isinstance(answer, Applied):
+        if (services.clock.now() - asked_at).total_seconds() > EXPORT_LOST_SECONDS:
+            await _keep(turn, msgspec.structs.replace(export, tracking_id=None))
+        return after_failure(answer, claim, services.clock, services.pauses, scope)
+    match answer.value.status:
+        case "COMPLETED":
+            return await _fetch(turn, claim, export, asked_at, answer.value.urls)
+        case "FAILED":
+            await _keep(turn, msgspec.structs.replace(export, tracking_id=None))
+            return Postponed(services.clock.after(60), f"the export failed: {answer.value.error}")
+        case other:
+            if (services.clock.now() - asked_at).total_seconds() > EXPORT_LOST_SECONDS:
+                await _keep(turn, msgspec.structs.replace(export, tracking_id=None))
+            seconds = spacing_seconds("OF53", services.channel(scope).profile, services.clock.scale)
+            return Waiting(services.clock.after(seconds), f"the export is {other}")
+
+
+async def _fetch(turn: Pass, claim: Claim, export: Export, asked_at: datetime, urls: Sequence[str]) -> Verdict:
+    """Read every file, then compare; a file that can't be fetched begins the export anew."""
+    services, scope = turn.services, turn.scope
+    found: list[Live] = []
+    for url in urls:
+        answer = await services.mirakl[scope].of54_download_offers(url)
+        if not isinstance(answer, Applied):
+            await _keep(turn, msgspec.structs.replace(export, tracking_id=None))
+            return after_failure(answer, claim, services.clock, services.pauses, scope)
+        for odd in answer.value.unreadable:
+            log.warning("offer_unreadable", scope=scope, key=odd.id, reason=odd.reason)
+        found += [_live(offer) for offer in answer.value.items]
+        if not turn.still_ours:
+            await turn.extend()
+    read_at = services.clock.now()
+    for start in range(0, len(found), PAGE):
+        page = found[start : start + PAGE]
+        await services.database.transact(lambda tx: _compare(tx, turn, page, read_at, asked_at))  # noqa: B023 - awaited here
+        if not turn.still_ours:
+            await turn.extend()
+    if export.full:
+        async with services.database.work.acquire() as connection:
+            gone = await offers.unlist(connection, scope, read_at)
+        log.info("offers_read", scope=scope, skus=len(found), count=len(gone))
+    asked = asked_at.isoformat()
+    await _keep(turn, Export(last_asked_at=asked, last_full_at=asked if export.full else export.last_full_at))
+    return Settled(services.clock.after(services.channel(scope).stock.read_back_seconds))
+
+
+def _live(offer: Offer) -> Live:
+    return Live(Sku(offer.shop_sku), offer.quantity, listed=not offer.deleted)
+
+
+async def _compare(
+    transaction: Transaction, turn: Pass, page: Sequence[Live], read_at: datetime, asked_at: datetime
+) -> None:
+    connection, scope = transaction.connection, turn.scope
+    new = await offers.read_back(connection, scope, page, read_at)
+    transaction.mark(Mark(scope, offers.STOCK, sku) for sku in new)
+    drifted = await offers.drifted(connection, scope, [o.sku for o in page], read_at, asked_at)
+    if drifted:
+        transaction.mark(await offers.push_again(connection, scope, drifted))
+        metrics.stale_corrected.labels(scope, offers.STOCK).inc(len(drifted))
+        log.warning("drift_found", scope=scope, skus=len(drifted))
+
+
+FLOW = Flow(
+    name=READ_BACK,
+    team=Team.ECOMMERCE,
+    scoped="channel",
+    work=work,
+    keys=lambda _settings, _scope: {READ_BACK: 0.0},
+)

@@ -1,0 +1,86 @@
+"""What a marketplace says about itself is mirrored once a day.
+
+A key is an API code: the shop (A01), its switches (PC01), carriers, reasons, conditions, taxes and custom
+fields. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A shop that
+is not open is said aloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from app.domain.ids import Scope
+from app.domain.teams import Team
+from app.engine.flow import Flow, Pass, Services
+from app.engine.retry import after_failure
+from app.mirakl.client import MiraklClient
+from app.mirakl.quotas import spacing_seconds
+from app.mirakl.schema import Account
+from app.store import mirrors
+from app.store.outbox import Claim, Held, Settled, Verdict
+from app.telemetry import metrics
+from app.telemetry.logs import log
+from app.wire.decode import Items
+from app.wire.outcome import Applied, Outcome
+
+REFERENCE = "reference"
+OPEN = "OPEN"
+DAY_SECONDS = 86_400.0
+
+READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]]]] = {
+    "A01": lambda mirakl: mirakl.a01_get_account(),
+    "PC01": lambda mirakl: mirakl.pc01_get_configuration(),
+    "SH21": lambda mirakl: mirakl.sh21_list_carriers(),
+    "RE01": lambda mirakl: mirakl.re01_list_reasons(),
+    "OR75": lambda mirakl: mirakl.or75_list_taxes(),
+    "OF61": lambda mirakl: mirakl.of61_list_offer_states(),
+    "AF01": lambda mirakl: mirakl.af01_list_additional_fields(),
+}
+
+
+async def work(turn: Pass) -> dict[Claim, Verdict]:
+    """Read one code and store what it says."""
+    claim, services, scope = turn.claims[0], turn.services, turn.scope
+    read = READS.get(claim.key)
+    if read is None:
+        return {}
+    answer = await read(services.mirakl[scope])
+    if not isinstance(answer, Applied):
+        return {claim: after_failure(answer, claim, services.clock, services.pauses, scope)}
+    services.pauses.resume(scope)
+    value = answer.value
+    if isinstance(value, Items):
+        for odd in value.unreadable:
+            log.warning("reference_entry_unreadable", scope=scope, code=claim.key, key=odd.id, reason=odd.reason)
+        value = value.items
+    async with services.database.work.acquire() as connection:
+        await mirrors.write_mirror(connection, scope, claim.key, value)
+    if isinstance(value, Account):
+        problem = shop_problem(value, services, scope)
+        metrics.shop_open.labels(scope).set(float(value.shop_state == OPEN))
+        if problem:
+            return {claim: Held(problem)}
+    profile = services.channel(scope).profile
+    next_seconds = max(DAY_SECONDS, spacing_seconds(claim.key, profile, services.clock.scale))
+    return {claim: Settled(services.clock.after(next_seconds))}
+
+
+def shop_problem(account: Account, services: Services, scope: Scope) -> str | None:
+    """What is wrong with the shop behind the key, in words for a person."""
+    channel = services.channel(scope)
+    if account.currency_iso_code and account.currency_iso_code != channel.currency:
+        return (
+            f"the shop's currency is {account.currency_iso_code}, the channel file says {channel.currency}:"
+            f" correct `currency` of channel {scope}"
+        )
+    return None
+
+
+FLOW = Flow(
+    name=REFERENCE,
+    team=Team.OPERATIONS,
+    scoped="channel",
+    work=work,
+    at_once=2,
+    keys=lambda _settings, _scope: dict.fromkeys(READS, 0.0),
+)

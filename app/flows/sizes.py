@@ -1,0 +1,98 @@
+"""A size whose stock may have changed is read from Centra.
+
+A key is the id of a ProductSize. Up to 200 are read in one call, what changed is stored, and `stock` is marked on every
+channel that lists the SKU, in one transaction. A size that is missing from the answer, or that can't be understood, is
+held: a number is never invented, and a missing size never becomes zero by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from app import failpoints
+from app.centra.client import LIST_LIMIT
+from app.centra.facts import Unclear, size_of
+from app.centra.schema import SizesAnswer
+from app.domain.ids import Sku
+from app.domain.stock import Size, Topology
+from app.domain.teams import Team
+from app.engine.flow import Flow, Pass, Services
+from app.engine.retry import after_failure
+from app.failpoints import fail_point
+from app.store import mirrors, offers, sizes
+from app.store.outbox import Claim, Held, Verdict
+from app.store.pool import Transaction
+from app.store.sizes import SizeRead
+from app.wire.outcome import Applied
+
+SIZES = "sizes"
+
+
+async def work(turn: Pass) -> dict[Claim, Verdict]:
+    """Read the claimed sizes and pass on what changed."""
+    services = turn.services
+    by_id = {int(c.key): c for c in turn.claims}
+    read_at = services.clock.now()
+    answer = await services.centra.read_sizes(sorted(by_id), await warehouses(services))
+    if not isinstance(answer, Applied):
+        return {c: after_failure(answer, c, services.clock, services.pauses, turn.scope) for c in turn.claims}
+    services.pauses.resume(turn.scope)
+    await fail_point(failpoints.SIZES_READ)
+    reads, unclear = understood(services, answer.value)
+    since = {r.size.sku: by_id[r.size.size_id].dirty_since for r in reads if r.size.size_id in by_id}
+    await services.database.transact(lambda tx: store_reads(tx, services, reads, read_at, since))
+    await fail_point(failpoints.SIZES_STORED)
+    verdicts: dict[Claim, Verdict] = {by_id[u.size_id]: Held(u.reason) for u in unclear if u.size_id in by_id}
+    words = {e.message for e in answer.value.errors}
+    missing = "missing from Centra's answer" + (f": {'; '.join(sorted(words))[:300]}" if words else "")
+    for size_id in answer.value.missing_ids:
+        if size_id in by_id:
+            verdicts.setdefault(by_id[size_id], Held(f"size {size_id} is {missing}"))
+    return verdicts
+
+
+async def warehouses(services: Services) -> list[int]:
+    """The DIRECT warehouses that any channel may sell from; empty until the topology was read: all of them."""
+    async with services.database.work.acquire() as connection:
+        mirror = await mirrors.read_mirror(connection, services.source, mirrors.TOPOLOGY, Topology)
+    return sorted(w.warehouse_id for w in mirror.value.warehouses.values() if w.direct) if mirror else []
+
+
+def understood(services: Services, answer: SizesAnswer) -> tuple[list[SizeRead], list[Unclear]]:
+    """The sizes of an answer in our terms, and the ones that can't be used. Sizes without a SKU are left out."""
+    reads: list[SizeRead] = []
+    unclear: list[Unclear] = []
+    for row in answer.sizes:
+        found = size_of(row, services.settings.centra.sku)
+        if isinstance(found, Unclear):
+            unclear.append(found)
+        elif isinstance(found, Size):
+            reads.append(SizeRead(found, row.variant.id if row.variant else None))
+    return reads, unclear
+
+
+async def store_reads(
+    transaction: Transaction,
+    services: Services,
+    reads: list[SizeRead],
+    read_at: datetime,
+    since: Mapping[Sku, datetime] | None = None,
+) -> int:
+    """Store sizes read by a call that began at `read_at` and mark `stock` where their facts changed; how many did."""
+    connection = transaction.connection
+    changed = await sizes.write_sizes(connection, services.source, reads, read_at)
+    transaction.mark(await offers.marks_for(connection, services.channels(stock_on=True), changed, since))
+    return len(changed)
+
+
+FLOW = Flow(
+    name=SIZES,
+    team=Team.ECOMMERCE,
+    scoped="source",
+    work=work,
+    batch=LIST_LIMIT,
+    slice_size=LIST_LIMIT,
+    gather_seconds=0.05,
+    fail_points=(failpoints.SIZES_READ, failpoints.SIZES_STORED),
+)

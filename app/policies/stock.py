@@ -1,0 +1,82 @@
+"""Available to sell, as business rule 1 has it: a pure function that shows its steps.
+
+Available = Σ over the DIRECT warehouses of the market's allocation rule of max(0, FTA) − safety − unplaced,
+floored at 0 and capped for the channel. Safety is the variant's offset when it is not 0 (a negative one is no
+safety), else the thresholds of the warehouses counted. Incoming stock, backorders and preorders never count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.ids import MarketId
+from app.domain.stock import Available, Cause, Size, Topology, Unreadable, Warehouse
+
+MIRAKL_LARGEST = 2_147_483_647
+"""STO01 takes a 32-bit integer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockPolicy:
+    """What a channel decides about its stock."""
+
+    market_id: MarketId
+    buffer: int = 0
+    cap: int = MIRAKL_LARGEST
+    offset_per_warehouse: bool = False
+    sell_preorders: bool = False
+
+
+def available(size: Size | None, topology: Topology, policy: StockPolicy, unplaced: int = 0) -> Available | Unreadable:
+    """Units of `size` that the channel may offer.
+
+    `unplaced`: units of marketplace orders that are not in Centra yet (business rule 2). Gives `Unreadable`
+    when Centra gave no number for a warehouse that counts.
+    """
+    if size is None or size.deleted:
+        return Available(0, Cause.MISSING, ("no size in Centra has this SKU: 0",))
+    if not size.active:
+        return Available(0, Cause.POLICY, ("the size or its variant is not active: 0",))
+    if size.preorder and not policy.sell_preorders:
+        return Available(0, Cause.POLICY, ("the size is a preorder: 0",))
+    warehouses = topology.sold_from(policy.market_id)
+    if not warehouses:
+        why = "is unknown" if warehouses is None else "has no DIRECT warehouse"
+        return Available(0, Cause.MAPPING, (f"market {policy.market_id} or its allocation rule {why}: 0",))
+    return _count(size, warehouses, policy, unplaced)
+
+
+def _count(size: Size, warehouses: tuple[Warehouse, ...], policy: StockPolicy, unplaced: int) -> Available | Unreadable:
+    steps: list[str] = []
+    total, negative = 0, False
+    for warehouse in warehouses:
+        free = size.free.get(warehouse.warehouse_id, 0)  # no row is no stock (business rule 5)
+        if free is None:
+            return Unreadable(f"Centra gives no free quantity for warehouse {warehouse.name}", tuple(steps))
+        negative = negative or free < 0
+        total += max(0, free)
+        steps.append(f"{warehouse.name}: free to allocate {free}" + (" counts as 0" if free < 0 else ""))
+    safety, why = _safety(size, warehouses, policy)
+    steps.append(f"sum {total}")
+    for amount, name in (
+        (safety, why),
+        (policy.buffer, "the channel's buffer"),
+        (unplaced, "not in Centra yet"),
+    ):
+        if amount:
+            total -= amount
+            steps.append(f"less {amount} ({name}): {total}")
+    if total < 0:
+        steps.append("not below 0")
+    capped = min(max(0, total), policy.cap, MIRAKL_LARGEST)
+    if capped < total:
+        steps.append(f"capped at {capped}")
+    steps.append(f"available to sell: {capped}")
+    return Available(capped, Cause.FREE, tuple(steps), negative)
+
+
+def _safety(size: Size, warehouses: tuple[Warehouse, ...], policy: StockPolicy) -> tuple[int, str]:
+    if size.offset:
+        times = len(warehouses) if policy.offset_per_warehouse else 1
+        return max(0, size.offset) * times, "offset of the variant"
+    return sum(max(0, w.threshold) for w in warehouses), "thresholds of the warehouses"

@@ -1,0 +1,49 @@
+"""What an endpoint of the stand-in gives back, and how errors look."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from app.sandbox.faults import FaultMenu
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A JSON answer that is not rendered yet, so that unknown members can be added to it."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Refused(Exception):  # noqa: N818 - the platform refuses; nothing broke
+    """The platform says no: status and message as in its common error body."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+    def response(self) -> Response:
+        return JSONResponse({"status": self.status, "message": self.message}, status_code=self.status)
+
+
+def render(answer: Json | Response, code: str, menu: FaultMenu) -> Response:
+    """As a response; with members nobody documented when the menu has `extra_fields` for this code."""
+    if isinstance(answer, Response):
+        return answer
+    body = answer.body
+    if menu.take(code, "extra_fields") is not None:
+        body = with_extra_fields(body)
+    return JSONResponse(body, status_code=answer.status, headers=answer.headers)
+
+
+def with_extra_fields(value: Any) -> Any:
+    """Every object, at any depth, with three new members: a text, a null and an object."""
+    if isinstance(value, list):
+        return [with_extra_fields(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {name: with_extra_fields(member) for name, member in value.items()}
+    return {"x_new_text": "added yesterday", "x_new_null": None, "x_new_object": {"a": [1]}, **kept}

@@ -1,0 +1,294 @@
+"""Offer exports: OF52 takes the order, OF53 tells how far it is, OF54 gives the files.
+
+The rows are those of the moment of the request; the export is PENDING for `export_seconds` of app time
+(default 3). With `last_request_date` only offers changed since then are given, deleted ones among them;
+without, all that live. Inactive offers (not enabled, no stock, shop not open) only with
+`include_inactive_offers`. A file holds `items_per_chunk` rows, or `export_chunk` of the config when that is
+smaller. Each OF53 of a finished export gives fresh addresses on this listener; each works once, with the key,
+then it is gone (410). The same request while its export is PENDING gets the same tracking id.
+
+Fault kinds of its own: `export_failed` (OF52), `foreign_url` (OF53; the address is the fault's `body`),
+`new_enum` (OF53; `value`, default QUEUED).
+"""
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.sandbox.clock import iso
+from app.sandbox.mirakl.answers import Json, Refused
+from app.sandbox.mirakl.state import Offer, Shop
+
+KINDS = frozenset({"export_failed", "foreign_url", "new_enum"})
+
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 10_000, 1_000_000
+_SMALLEST_MEGABYTES, _LARGEST_MEGABYTES = 10, 1_000
+_FOREIGN_URL = "https://files.bucket.example/offers-1.json"
+
+# What the stand-in knows about an offer; the other documented fields may be asked for and are null.
+_JSON_FIELDS: dict[str, Callable[[Shop, Offer], Any]] = {
+    "active": lambda shop, offer: shop.is_active(offer),
+    "allow_quote_requests": lambda shop, offer: False,
+    "channels": lambda shop, offer: [],
+    "currency_iso_code": lambda shop, offer: shop.currency,
+    "date_created": lambda shop, offer: iso(offer.created_at),
+    "deleted": lambda shop, offer: offer.deleted,
+    "last_updated": lambda shop, offer: iso(offer.updated_at),
+    "offer_id": lambda shop, offer: offer.offer_id,
+    "prices": lambda shop, offer: [{"origin_price": offer.price, "discount_price": None}],
+    "product_sku": lambda shop, offer: offer.product_sku,
+    "quantity": lambda shop, offer: offer.quantity,
+    "shop_id": lambda shop, offer: shop.shop_id,
+    "shop_name": lambda shop, offer: shop.name,
+    "shop_sku": lambda shop, offer: offer.sku,
+    "state_code": lambda shop, offer: offer.state_code,
+    "warehouses": lambda shop, offer: [{"code": c, "quantity": q} for c, q in offer.warehouses.items()],
+}
+_JSON_EMPTY_FIELDS = [
+    "available_end_date",
+    "available_start_date",
+    "description",
+    "eco_contributions",
+    "favorite_rank",
+    "fulfillment",
+    "is_professional",
+    "leadtime_to_ship",
+    "logistic_class",
+    "max_order_quantity",
+    "measurement",
+    "min_order_quantity",
+    "min_shipping_price",
+    "min_shipping_price_additional",
+    "min_shipping_type",
+    "min_shipping_zone",
+    "msrp",
+    "offer_additional_fields",
+    "ongoing_discount_campaigns",
+    "package_quantity",
+    "premium",
+    "price_additional_info",
+    "product_tax_code",
+    "retail_prices",
+    "shipping_types",
+]
+_CSV_FIELDS: dict[str, Callable[[Shop, Offer], Any]] = {
+    **{
+        name.replace("_", "-"): read
+        for name, read in _JSON_FIELDS.items()
+        if name not in ("channels", "prices", "warehouses")
+    },
+    "channels": lambda shop, offer: "",
+    "origin-price": lambda shop, offer: offer.price,
+    "price": lambda shop, offer: offer.price,
+    "total-price": lambda shop, offer: offer.price,
+}
+_CSV_EMPTY_FIELDS = [
+    "available-end-date",
+    "available-start-date",
+    "description",
+    "discount-end-date",
+    "discount-price",
+    "discount-ranges",
+    "discount-start-date",
+    "favorite-rank",
+    "leadtime-to-ship",
+    "logistic-class",
+    "max-order-quantity",
+    "min-order-quantity",
+    "min-shipping-price",
+    "min-shipping-price-additional",
+    "min-shipping-type",
+    "min-shipping-zone",
+    "msrp",
+    "package-quantity",
+    "premium",
+    "price-additional-info",
+    "price-ranges",
+    "product-tax-code",
+    "professional",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """What OF52 was asked for. `since` is app time in Unix seconds; None is a full export."""
+
+    is_json: bool
+    since: float | None
+    with_inactive: bool
+    fields: tuple[str, ...]
+    rename: dict[str, str]
+    chunk: int
+
+
+@dataclass(slots=True)
+class Export:
+    tracking_id: str
+    request: bytes
+    order: ExportOrder
+    rows: list[list[Any]]
+    updated_at: float
+    status: str = "PENDING"
+
+    def files(self) -> int:
+        """An export without rows is one empty file."""
+        return max(1, -(-len(self.rows) // self.order.chunk))
+
+    def content(self, number: int) -> bytes:
+        rows = self.rows[number * self.order.chunk : (number + 1) * self.order.chunk]
+        names = [self.order.rename.get(name, name) for name in self.order.fields]
+        if self.order.is_json:
+            return json.dumps([dict(zip(names, row, strict=True)) for row in rows]).encode()
+        sheet = io.StringIO(newline="")
+        writer = csv.writer(sheet, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_csv_text(value) for value in row] for row in rows)
+        return sheet.getvalue().encode()
+
+
+class OfferExports:
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._menu = shop.kernel.menu
+        self._clock = shop.kernel.clock
+        self._exports: dict[str, Export] = {}
+        self._addresses: dict[str, tuple[Export, int]] = {}
+        self._spent: set[str] = set()
+        self._export_seconds = float(shop.config.get("export_seconds", 3.0))
+
+    async def of52(self, request: Request) -> Json:
+        body = await request.body()
+        for export in self._exports.values():
+            if export.status == "PENDING" and export.request == body:
+                return Json({"tracking_id": export.tracking_id})
+        order = read_order(body, self._shop.config.get("export_chunk"))
+        at = self._clock.timestamp()
+        export = Export(str(uuid.uuid4()), body, order, self._rows(order), at)
+        self._exports[export.tracking_id] = export
+        outcome = "COMPLETED" if self._menu.take("OF52", "export_failed") is None else "FAILED"
+
+        def finish() -> None:
+            export.status, export.updated_at = outcome, self._clock.timestamp()
+
+        self._clock.at(at + self._export_seconds, finish)
+        return Json({"tracking_id": export.tracking_id})
+
+    async def of53(self, request: Request) -> Json:
+        export = self._exports.get(request.path_params["tracking_id"])
+        if export is None:
+            raise Refused(404, "No export with this tracking id")
+        body: dict[str, Any] = {"status": export.status, "last_updated": iso(export.updated_at)}
+        odd = self._menu.take("OF53", "new_enum")
+        if odd is not None:
+            return Json({**body, "status": odd.options.get("value", "QUEUED")})
+        if export.status == "FAILED":
+            body["error"] = {"code": "INTERNAL_ERROR", "detail": "The export could not be written"}
+        elif export.status == "COMPLETED":
+            foreign = self._menu.take("OF53", "foreign_url")
+            own = [self._address(request, export, number) for number in range(export.files())]
+            body["urls"] = own if foreign is None else [foreign.body or _FOREIGN_URL] * len(own)
+        return Json(body)
+
+    async def of54(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        if token in self._spent:
+            raise Refused(410, "This file was already taken; ask for the status of the export again")
+        found = self._addresses.pop(token, None)
+        if found is None:
+            raise Refused(404, "No such file")
+        self._spent.add(token)
+        export, number = found
+        media_type = "application/json" if export.order.is_json else "text/csv"
+        return Response(export.content(number), media_type=media_type)
+
+    def _address(self, request: Request, export: Export, number: int) -> str:
+        token = uuid.uuid4().hex
+        self._addresses[token] = (export, number)
+        return f"{str(request.base_url).rstrip('/')}/exports/offers/{token}"
+
+    def _rows(self, order: ExportOrder) -> list[list[Any]]:
+        known = _JSON_FIELDS if order.is_json else _CSV_FIELDS
+        readers = [known.get(name, _no_value) for name in order.fields]
+        shop = self._shop
+        chosen = (offer for offer in shop.offers.values() if self._belongs(offer, order))
+        return [[read(shop, offer) for read in readers] for offer in chosen]
+
+    def _belongs(self, offer: Offer, order: ExportOrder) -> bool:
+        if order.since is not None and offer.updated_at < order.since:
+            return False
+        if offer.deleted:
+            return order.since is not None
+        return order.with_inactive or self._shop.is_active(offer)
+
+
+def read_order(body: bytes, export_chunk: int | None) -> ExportOrder:
+    """Raises Refused (400) for a body that the platform would not take."""
+    try:
+        members = json.loads(body or b"{}")
+    except ValueError as error:
+        raise Refused(400, "The body is not JSON") from error
+    if not isinstance(members, dict):
+        raise Refused(400, "The body must be an object")
+    # CSV is what the platform writes when no type is named.
+    export_type = members.get("export_type") or "text/csv"
+    if export_type not in ("text/csv", "application/json"):
+        raise Refused(400, "export_type is text/csv or application/json")
+    is_json = export_type == "application/json"
+    chunk = _bounded(members, "items_per_chunk", _SMALLEST_CHUNK, _LARGEST_CHUNK) or _LARGEST_CHUNK
+    _bounded(members, "megabytes_per_chunk", _SMALLEST_MEGABYTES, _LARGEST_MEGABYTES)
+    with_inactive = members.get("include_inactive_offers") or False
+    rename = members.get("rename_fields") or {}
+    if not isinstance(with_inactive, bool) or not isinstance(rename, dict):
+        raise Refused(400, "include_inactive_offers is a boolean and rename_fields an object")
+    return ExportOrder(
+        is_json,
+        _instant(members.get("last_request_date")),
+        with_inactive,
+        _fields(members.get("include_fields"), is_json=is_json),
+        rename,
+        min(chunk, export_chunk or chunk),
+    )
+
+
+def _fields(wanted: Any, *, is_json: bool) -> tuple[str, ...]:
+    known: Sequence[str] = [*_JSON_FIELDS, *_JSON_EMPTY_FIELDS] if is_json else [*_CSV_FIELDS, *_CSV_EMPTY_FIELDS]
+    if not wanted:
+        return tuple(sorted(known))
+    if not isinstance(wanted, list) or not set(map(str, wanted)) <= set(known):
+        raise Refused(400, "include_fields names a field that is not exported in this format")
+    return tuple(wanted)
+
+
+def _bounded(members: dict[str, Any], name: str, least: int, most: int) -> int | None:
+    value = members.get(name)
+    if value is not None and (not isinstance(value, int) or not least <= value <= most):
+        raise Refused(400, f"{name} must be between {least} and {most}")
+    return value
+
+
+def _instant(text: Any) -> float | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise Refused(400, "last_request_date is not an ISO 8601 date") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _no_value(shop: Shop, offer: Offer) -> None:
+    """A documented field about which the stand-in knows nothing."""
+
+
+def _csv_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

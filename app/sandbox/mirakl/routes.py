@@ -1,0 +1,138 @@
+"""The table of calls, who may make them, and the app that is made of it.
+
+A new call is one line in `_calls` and an endpoint `async (request) -> Json | Response` that raises `Refused`
+for the platform's own no. The route's name is the Mirakl code; ceilings, faults and the call log go by it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from app.sandbox.clock import Clock
+from app.sandbox.faults import Kernel, Refusal, instrument
+from app.sandbox.journal import LoggedCall
+from app.sandbox.mirakl import exports, imports
+from app.sandbox.mirakl.admin import marketplace_admin_routes
+from app.sandbox.mirakl.answers import Json, Refused, render
+from app.sandbox.mirakl.exports import OfferExports
+from app.sandbox.mirakl.imports import StockImports
+from app.sandbox.mirakl.limits import CallLimits
+from app.sandbox.mirakl.state import Shop
+
+Endpoint = Callable[[Request], Awaitable[Json | Response]]
+Call = tuple[str, str, str, Endpoint]
+
+FAULT_KINDS = frozenset({"extra_fields"}) | imports.KINDS | exports.KINDS
+
+
+def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
+    """One shop on one marketplace. Members of `config`, all optional:
+
+    id, key or keys, shop_id, shop_name, currency, warehouses, shop (as POST /_sandbox/shop), offers (as POST
+    /_sandbox/offers), import_seconds, import_line_seconds, export_seconds, export_chunk, profile (standard |
+    external_partner), daily_ceiling_calls, enforce, faults, seed.
+    """
+    kernel = Kernel.of(clock, config)
+    shop = Shop(config, kernel)
+    limits = CallLimits(config, enforced=kernel.enforce)
+    routes = [_route(shop, *call) for call in _calls(shop)]
+    app = Starlette(
+        routes=[*routes, *marketplace_admin_routes(shop)],
+        exception_handlers={HTTPException: _as_platform_error},
+    )
+
+    def admit(call: LoggedCall, scope: Scope, body: bytes) -> Refusal | None:
+        # A call that will get 401 or 403 is nobody's quota.
+        if not _has_valid_key(shop, scope["headers"]) or call.code in shop.forbidden_codes:
+            return None
+        return limits.admit(call.code, call.at, scope, body)
+
+    def code_of(scope: Scope, _: bytes) -> str | None:
+        return next((route.name for route in routes if route.matches(scope)[0] is Match.FULL), None)
+
+    return instrument(app, kernel, code_of=code_of, admit=admit, kinds=FAULT_KINDS)
+
+
+def _calls(shop: Shop) -> list[Call]:
+    mirrors, stock, offers = shop.mirrors, StockImports(shop), OfferExports(shop)
+    query = _query_parameter
+    return [
+        ("V01", "GET", "/api/version", _reading(lambda _: {"version": "sandbox"})),
+        ("A01", "GET", "/api/account", _reading(lambda _: shop.account())),
+        ("PC01", "GET", "/api/platform/configuration", _reading(lambda _: mirrors.configuration)),
+        (
+            "AF01",
+            "GET",
+            "/api/additional_fields",
+            _reading(lambda request: mirrors.additional_fields(query(request, "entities"))),
+        ),
+        (
+            "OF61",
+            "GET",
+            "/api/offers/states",
+            _reading(lambda request: mirrors.offer_states(query(request, "active"))),
+        ),
+        ("SH21", "GET", "/api/shipping/carriers", _reading(lambda _: mirrors.carriers())),
+        ("RE01", "GET", "/api/reasons", _reading(lambda _: mirrors.reasons())),
+        ("OR75", "GET", "/api/orders/taxes", _reading(lambda _: mirrors.taxes())),
+        ("STO01", "POST", "/api/offers/stock/imports", stock.sto01),
+        ("STO02", "GET", "/api/offers/stock/imports/{import_id}/status", stock.sto02),
+        ("STO03", "GET", "/api/offers/stock/imports/{import_id}/error_report", stock.sto03),
+        ("OF52", "POST", "/api/offers/export/async", offers.of52),
+        ("OF53", "GET", "/api/offers/export/async/status/{tracking_id}", offers.of53),
+        ("OF54", "GET", "/exports/offers/{token}", offers.of54),
+    ]
+
+
+def _route(shop: Shop, code: str, method: str, path: str, endpoint: Endpoint) -> Route:
+    async def guarded(request: Request) -> Response:
+        try:
+            _check_caller(shop, code, request)
+            return render(await endpoint(request), code, shop.kernel.menu)
+        except Refused as refusal:
+            return refusal.response()
+
+    return Route(path, guarded, methods=[method], name=code)
+
+
+def _check_caller(shop: Shop, code: str, request: Request) -> None:
+    if not _has_valid_key(shop, request.scope["headers"]):
+        raise Refused(401, "Unauthorized")
+    if code in shop.forbidden_codes:
+        raise Refused(403, "Forbidden")
+    wanted = _query_parameter(request, "shop_id")
+    if wanted is None:
+        return
+    if not wanted.isdecimal():
+        raise Refused(400, "Error with parameter shop_id. Please check its type.")
+    if int(wanted) != shop.shop_id:
+        raise Refused(403, "Forbidden")
+
+
+def _has_valid_key(shop: Shop, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """The raw key, without `Bearer` or anything else around it."""
+    given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+    return len(given) == 1 and given[0] in shop.valid_keys
+
+
+def _reading(read: Callable[[Request], Any]) -> Endpoint:
+    async def endpoint(request: Request) -> Json:
+        return Json(read(request))
+
+    return endpoint
+
+
+def _query_parameter(request: Request, name: str) -> str | None:
+    return request.query_params.get(name)
+
+
+async def _as_platform_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    message = error.detail if isinstance(error, HTTPException) else "Server error"
+    return Refused(status, message).response()

@@ -1,0 +1,178 @@
+"""One shop on one marketplace: its keys, its state, its offers.
+
+The stock of an offer is one global figure, or one for each warehouse; with warehouses the offer's quantity is
+their sum. A global stock line replaces the warehouses: the reference leaves mixing open, and so the last file
+wins.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.sandbox.clock import iso
+from app.sandbox.faults import Kernel
+from app.sandbox.mirakl.reference import Mirrors
+
+SHOP_STATES = ("OPEN", "CLOSE", "SUSPENDED")
+
+
+@dataclass(slots=True)
+class Offer:
+    """`price` is a number of the shop's currency; instants are app time in Unix seconds."""
+
+    offer_id: int
+    sku: str
+    product_sku: str
+    price: float
+    enabled: bool
+    created_at: float
+    updated_at: float
+    global_quantity: int = 0
+    warehouses: dict[str, int] = field(default_factory=dict)
+    state_code: str = "11"
+    deleted: bool = False
+
+    @property
+    def quantity(self) -> int:
+        return sum(self.warehouses.values()) if self.warehouses else self.global_quantity
+
+    def set_quantity(self, quantity: int, warehouse: str, at: float) -> None:
+        if warehouse:
+            self.warehouses[warehouse] = quantity
+        else:
+            self.warehouses.clear()
+            self.global_quantity = quantity
+        self.updated_at = at
+
+    def remove_warehouse(self, warehouse: str, at: float) -> None:
+        if self.warehouses.pop(warehouse, None) is not None and not self.warehouses:
+            self.global_quantity = 0
+        self.updated_at = at
+
+    def take(self, units: int, at: float) -> None:
+        """Sold: from the global figure, or from the warehouses in turn."""
+        if not self.warehouses:
+            self.global_quantity -= units
+        for code, held in self.warehouses.items():
+            taken = min(held, units)
+            self.warehouses[code] = held - taken
+            units -= taken
+        self.updated_at = at
+
+
+class Shop:
+    """State that survives calls. `config` is this marketplace's part of the sandbox's config."""
+
+    def __init__(self, config: dict[str, Any], kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.config = config
+        self.shop_id = int(config.get("shop_id", 2001))
+        self.name = str(config.get("shop_name", f"Shop {self.shop_id}"))
+        self.currency = str(config.get("currency", "EUR"))
+        self.state = "OPEN"
+        self.suspension_type: str | None = None
+        self.closed_from: str | None = None
+        self.closed_to: str | None = None
+        self.created_at = kernel.clock.timestamp()
+        self.updated_at = self.created_at
+        self.valid_keys: set[str] = set(config.get("keys", [config.get("key", "k-sandbox")]))
+        self.forbidden_codes: set[str] = set()
+        self.warehouse_codes: set[str] = set(config.get("warehouses", ()))
+        self.mirrors = Mirrors()
+        self.offers: dict[str, Offer] = {}
+        self._offer_ids = itertools.count(10_001)
+        self.change(config.get("shop", {}))
+        self.put_offers(config.get("offers", ()))
+
+    def change(self, members: dict[str, Any]) -> None:
+        """Takes the members of POST /_sandbox/shop; ValueError for one that is unknown or impossible."""
+        for name, value in members.items():
+            match name:
+                case "state":
+                    if value not in SHOP_STATES:
+                        raise ValueError(f"state is one of {', '.join(SHOP_STATES)}")
+                    self.state = value
+                case "suspension_type" | "closed_from" | "closed_to" | "currency" | "name":
+                    setattr(self, name, value)
+                case "warehouses":
+                    self.warehouse_codes = set(value)
+                case _:
+                    self.mirrors.change(name, value)
+        if members:
+            self.updated_at = self.kernel.clock.timestamp()
+
+    def public(self) -> dict[str, Any]:
+        return {
+            "shop_id": self.shop_id,
+            "name": self.name,
+            "state": self.state,
+            "suspension_type": self.suspension_type,
+            "closed_from": self.closed_from,
+            "closed_to": self.closed_to,
+            "currency": self.currency,
+            "warehouses": sorted(self.warehouse_codes),
+            **self.mirrors.public(),
+        }
+
+    def put_offers(self, given: Iterable[dict[str, Any]]) -> int:
+        """Creates offers, or overwrites members of known ones; returns how many were given."""
+        at, count = self.kernel.clock.timestamp(), 0
+        for members in given:
+            count += 1
+            sku = str(members["sku"])
+            offer = self.offers.get(sku)
+            if offer is None or offer.deleted:
+                offer = Offer(next(self._offer_ids), sku, f"P-{sku}", 0.0, True, at, at)
+                self.offers[sku] = offer
+            offer.product_sku = members.get("product_sku", offer.product_sku)
+            offer.price = float(members.get("price", offer.price))
+            offer.enabled = bool(members.get("active", offer.enabled))
+            offer.state_code = str(members.get("state_code", offer.state_code))
+            offer.updated_at = at
+            if "quantity" in members:
+                offer.set_quantity(int(members["quantity"]), "", at)
+        return count
+
+    def live_offer(self, sku: str) -> Offer | None:
+        offer = self.offers.get(sku)
+        return None if offer is None or offer.deleted else offer
+
+    def delete_offers(self, skus: Iterable[str]) -> int:
+        at, count = self.kernel.clock.timestamp(), 0
+        for sku in skus:
+            offer = self.live_offer(sku)
+            if offer is not None:
+                offer.deleted, offer.updated_at, count = True, at, count + 1
+        return count
+
+    def buy(self, sku: str, units: int) -> int:
+        """A buyer's order lowers the offer's quantity; returns what is left. ValueError when it cannot be."""
+        offer = self.live_offer(sku)
+        if offer is None:
+            raise ValueError(f"no offer {sku}")
+        if not 0 < units <= offer.quantity:
+            raise ValueError(f"{units} of {sku} cannot be bought: {offer.quantity} on offer")
+        offer.take(units, self.kernel.clock.timestamp())
+        self.kernel.ledger.record("BUY", sku=sku, quantity=units, left=offer.quantity)
+        return offer.quantity
+
+    def is_active(self, offer: Offer) -> bool:
+        """On sale: enabled, in stock, not deleted, in an open shop (as OF21's inactivity reasons say)."""
+        return offer.enabled and not offer.deleted and offer.quantity > 0 and self.state == "OPEN"
+
+    def account(self) -> dict[str, Any]:
+        """The answer of A01."""
+        return {
+            **self.mirrors.account,
+            "shop_id": self.shop_id,
+            "shop_name": self.name,
+            "shop_state": self.state,
+            "suspension_type": self.suspension_type,
+            "closed_from": self.closed_from,
+            "closed_to": self.closed_to,
+            "currency_iso_code": self.currency,
+            "date_created": iso(self.created_at),
+            "last_updated_date": iso(self.updated_at),
+            "offers_count": sum(not offer.deleted for offer in self.offers.values()),
+        }

@@ -1,0 +1,198 @@
+"""Settings: channels and policies from `channels.toml`, addresses from the environment, secrets from the environment
+or from mounted files only.
+
+A misspelt member is an error that names file, place and member; nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MINUTE = 60.0
+HOUR = 3600.0
+
+
+class SettingsError(Exception):
+    """The configuration is wrong; the message says where and what to do."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StockSettings(_Strict):
+    """How a channel publishes stock."""
+
+    on: bool = True
+    dry_run: bool = Field(False, description="decide and write down, send nothing")
+    buffer: int = Field(0, ge=0, description="units kept back on this channel, besides Centra's own safety stock")
+    cap: int = Field(2_147_483_647, ge=0, description="never offer more units than this")
+    offset_per_warehouse: bool = Field(False, description="Centra's stock offset counts for each warehouse")
+    sell_preorders: bool = False
+    full_push_seconds: float = Field(24 * HOUR, ge=10 * MINUTE, description="time between two full pushes")
+    read_back_seconds: float = Field(5 * MINUTE, ge=MINUTE, description="time between two differential exports")
+
+
+class GuardSettings(_Strict):
+    """When an unusual change becomes a mass change that waits for a person."""
+
+    least: int = Field(50, ge=0)
+    share: float = Field(0.10, ge=0, le=1)
+    jump_factor: int = Field(10, ge=1)
+    jump_units: int = Field(100, ge=0)
+
+
+class Channel(_Strict):
+    """One Mirakl shop on one instance."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+    url: str = Field(description="https://<instance>.mirakl.net")
+    shop_id: int
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    market: int = Field(description="id of the Centra market that sells here")
+    profile: Literal["standard", "external_partner"] = "standard"
+    file_hosts: tuple[str, ...] = Field((), description="other hosts from which export files may be fetched")
+    stock: StockSettings = StockSettings()
+    guard: GuardSettings = GuardSettings()
+
+    @property
+    def secret_name(self) -> str:
+        """Where its key is found: this variable, or a file of this name in lower case."""
+        return "MIRAKL_KEY_" + self.id.upper().replace("-", "_")
+
+
+class Centra(_Strict):
+    """The Centra environment, and how its allowance is used."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")] = "centra"
+    url: str = Field(description="https://<client>.centra.com/graphql")
+    store: int | None = Field(None, description="id of the store; all when absent")
+    sku: Literal["sku", "ean", "upc", "joined"] = Field(
+        "sku", description="what Mirakl's offer SKU is at Centra; joined: product, variant and size number"
+    )
+    share: float = Field(0.7, gt=0, le=0.7, description="share of the rate limits that this service plans with")
+    events: bool = Field(True, description="Centra's event system is switched on for this environment")
+    event_poll_seconds: float = Field(60, ge=30)
+    sweep_seconds: float = Field(1 * HOUR, ge=5 * MINUTE, description="time between two full stock reconciliations")
+
+
+class Channels(_Strict):
+    """The whole of channels.toml."""
+
+    centra: Centra
+    channel: tuple[Channel, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        ids = [self.centra.id, *(channel.id for channel in self.channel)]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"the id {', '.join(twice)} is used twice; each channel and the source need their own")
+        return self
+
+    def by_id(self) -> Mapping[str, Channel]:
+        """The channels by their id."""
+        return {channel.id: channel for channel in self.channel}
+
+
+class Process(BaseSettings):
+    """What the environment says about this process."""
+
+    model_config = SettingsConfigDict(env_prefix="CENTRA_MIRAKL_", extra="ignore", frozen=True)
+
+    database_url: SecretStr = Field(
+        SecretStr(""), validation_alias=AliasChoices("DATABASE_URL", "CENTRA_MIRAKL_DATABASE_URL")
+    )
+    channels_file: Path = Path("channels.toml")
+    secrets_folder: Path = Path("/run/secrets/centra-mirakl")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    log_format: Literal["json", "console"] = "json"
+    drain_seconds: float = Field(25, ge=0)
+    trace_endpoint: str = ""
+
+
+def load_channels(path: Path) -> Channels:
+    """Read channels.toml. Raises SettingsError that names the file, the place and what is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"there is no channel file {path}: write one, or set CENTRA_MIRAKL_CHANNELS_FILE to where it is"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"{path} can't be read: {exc}") from exc
+    try:
+        return Channels.model_validate(document)
+    except ValidationError as exc:
+        lines = [f"{path}: {_place(error['loc'], document)}: {_words(error)}" for error in exc.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _place(location: tuple[int | str, ...], document: object) -> str:
+    """A place as a person says it: `channel demo-fr, stock.bufer`."""
+    parts: list[str] = []
+    here = document
+    for step in location:
+        here = _step(here, step)
+        if isinstance(step, int) and isinstance(here, dict):
+            parts.append(str(here.get("id", f"number {step + 1}")))
+        else:
+            parts.append(str(step))
+    return " → ".join(parts) or "the file"
+
+
+def _step(here: object, step: int | str) -> object:
+    if isinstance(here, dict):
+        return here.get(step)
+    if isinstance(here, list) and isinstance(step, int) and step < len(here):
+        return here[step]
+    return None
+
+
+def _words(error: Mapping[str, object]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such member; check its spelling"
+    if error["type"] == "missing":
+        return "this member is needed"
+    return f"{error['msg']} (found {error['input']!r})"
+
+
+class Secrets:
+    """Secrets by name: the environment, else a file of that name in lower case, read again when it changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str) -> SecretStr:
+        """The secret. Raises SettingsError that says where it was looked for."""
+        value = os.environ.get(name, "").strip()
+        if not value:
+            try:
+                value = (self._folder / name.lower()).read_text(encoding="utf-8").strip()
+            except OSError:
+                value = ""
+        if not value:
+            raise SettingsError(
+                f"the secret {name} is missing: set the variable, or mount the file {self._folder / name.lower()}"
+            )
+        return SecretStr(value)
+
+    def read_several(self, name: str) -> tuple[SecretStr, ...]:
+        """Several secrets that are valid at once, separated by commas or blanks; empty when there is none."""
+        try:
+            text = self.read(name).get_secret_value()
+        except SettingsError:
+            return ()
+        return tuple(SecretStr(part) for part in text.replace(",", " ").split())
+
+
+CENTRA_TOKEN = "CENTRA_TOKEN"  # noqa: S105 - the name of a variable
+CENTRA_WEBHOOK_SECRETS = "CENTRA_WEBHOOK_SECRETS"

@@ -1,0 +1,65 @@
+"""The ledger of outside writes: committed as sent before the first byte leaves, decided once, every step audited."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from app.domain.ids import EffectId
+from app.store.pool import Connection
+from app.store.statements import sql
+
+
+class EffectClass(StrEnum):
+    """What may follow an unknown: send the newest again, read then decide, or compare with a snapshot."""
+
+    SAFE = "safe"
+    STATE = "state"
+    CREATE = "create"
+
+
+class EffectState(StrEnum):
+    SENT = "sent"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOT_APPLIED = "not_applied"
+    HELD = "held"
+
+
+async def audit(
+    connection: Connection,
+    scope: str,
+    actor: str,
+    subject: str,
+    from_state: str | None,
+    to_state: str,
+    detail: str | None = None,
+) -> None:
+    """Write down one transition, or one act of a person."""
+    await connection.execute(sql("audit/insert"), scope, actor, subject, from_state, to_state, detail)
+
+
+async def write_sent(
+    connection: Connection,
+    scope: str,
+    flow: str,
+    code: str,
+    effect_class: EffectClass,
+    *,
+    lane: str | None = None,
+    key: str | None = None,
+    doubt: str | None = None,
+) -> EffectId:
+    """Write a call down as sent. Raises UniqueViolationError while a doubt of this kind is open in the lane."""
+    number = await connection.fetchval(sql("effect/plan_sent"), scope, flow, code, effect_class.value, lane, key, doubt)
+    await audit(connection, scope, flow, f"effect:{number}", None, EffectState.SENT, code)
+    return EffectId(number)
+
+
+async def decide(connection: Connection, effect_id: EffectId, state: EffectState, detail: str | None = None) -> bool:
+    """Write down how a call ended; False when that was written before."""
+    row = await connection.fetchrow(sql("effect/decide"), effect_id, state.value, detail)
+    if row is None:
+        return False
+    await audit(connection, row["scope"], row["flow"], f"effect:{effect_id}", EffectState.SENT, state, detail)
+    return True

@@ -1,0 +1,50 @@
+"""Facts with an identity of their own, stored once and before they are acknowledged; and the ones nobody could read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.store.pool import Connection, Database
+from app.store.statements import sql
+
+CENTRA_EVENT = "centra.event"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact. `body` is JSON without buyer data; `reason` says why it could not be read, None when it could."""
+
+    identity: str
+    kind: str
+    reference: str
+    body: str = "{}"
+    reason: str | None = None
+
+
+async def store(connection: Connection, scope: str, source: str, facts: Iterable[Fact]) -> None:
+    """Store facts; one that is here already changes nothing."""
+    rows = sorted({f.identity: f for f in facts}.values(), key=lambda f: f.identity)
+    if rows:
+        await connection.execute(
+            sql("inbox/store"),
+            scope,
+            source,
+            [f.identity for f in rows],
+            [f.kind for f in rows],
+            [f.reference for f in rows],
+            [f.body for f in rows],
+            ["stored" if f.reason is None else "dead" for f in rows],
+            [f.reason for f in rows],
+        )
+
+
+async def first_sight(database: Database, signature: str, expires_at: datetime) -> bool:
+    """Take a webhook's signature as its replay key; False when it was taken before."""
+    return await database.desk.fetchval(sql("webhook/seen"), signature, expires_at) is not None
+
+
+async def forget_signatures(connection: Connection, before: datetime) -> None:
+    """Forget signatures whose time window has passed."""
+    await connection.execute(sql("webhook/expire"), before)

@@ -1,0 +1,63 @@
+"""Marks: keys that have something to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.store.statements import sql
+
+if TYPE_CHECKING:
+    from app.store.pool import Connection
+
+NORMAL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One key of a flow. `due_at` None is now; `since` is when the change happened, None is now."""
+
+    scope: str
+    flow: str
+    key: str
+    priority: int = NORMAL  # 0 urgent, 1 normal, 2 background
+    due_at: datetime | None = None
+    since: datetime | None = None
+    lane: str | None = None
+    lane_rank: int = 0
+
+
+def one_each(marks: Iterable[Mark]) -> list[Mark]:
+    """One mark a key, the most urgent wins, in primary key order: one lock order for everybody."""
+    kept: dict[tuple[str, str, str], Mark] = {}
+    for mark in marks:
+        place = (mark.scope, mark.flow, mark.key)
+        other = kept.get(place)
+        kept[place] = mark if other is None else _sooner(other, mark)
+    return [kept[place] for place in sorted(kept)]
+
+
+def _sooner(a: Mark, b: Mark) -> Mark:
+    due = None if a.due_at is None or b.due_at is None else min(a.due_at, b.due_at)
+    since = min((s for s in (a.since, b.since) if s is not None), default=None)
+    return Mark(a.scope, a.flow, a.key, min(a.priority, b.priority), due, since, a.lane or b.lane, a.lane_rank)
+
+
+async def write_marks(connection: Connection, marks: Iterable[Mark]) -> list[Mark]:
+    """Write the marks in one statement and give back what was written."""
+    rows = one_each(marks)
+    if rows:
+        await connection.execute(
+            sql("outbox/mark"),
+            [m.scope for m in rows],
+            [m.flow for m in rows],
+            [m.key for m in rows],
+            [m.lane for m in rows],
+            [m.lane_rank for m in rows],
+            [m.priority for m in rows],
+            [m.since for m in rows],
+            [m.due_at for m in rows],
+        )
+    return rows

@@ -1,0 +1,2 @@
+-- How many facts are dead, by scope. Index: inbox_dead.
+SELECT scope, count(*) AS dead FROM inbox WHERE state = 'dead' GROUP BY scope
