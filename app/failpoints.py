@@ -8,6 +8,7 @@ A flow writes `await fail_point(STOCK_SENT)` where the order of two steps matter
 from __future__ import annotations
 
 import os
+import re
 import signal
 from typing import Final
 
@@ -28,10 +29,15 @@ SIZES_STORED: Final = "sizes.stored"  # stock facts and marks committed, keys no
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if name.isupper() and isinstance(value, str))
 
 ENVIRONMENT: Final = "CENTRA_MIRAKL_FAIL_POINTS"
+_ACTION: Final = re.compile(r"kill|stop|pause:[0-9]+(\.[0-9]+)?")
 
 
 def _armed(text: str) -> dict[str, str]:
-    points = dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+    parts = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    points = {name: action for name, _, action in parts}
+    wrong = sorted(name for name, action in points.items() if not _ACTION.fullmatch(action))
+    if wrong:
+        raise ValueError(f"{ENVIRONMENT}: use NAME=kill, NAME=stop or NAME=pause:SECONDS for {', '.join(wrong)}")
     unknown = sorted(set(points) - set(ALL))
     if unknown:
         raise ValueError(f"{ENVIRONMENT} names unknown fail points: {', '.join(unknown)}; known: {', '.join(ALL)}")
@@ -51,7 +57,5 @@ async def fail_point(name: str) -> None:
     elif action == "stop":
         del _points[name]  # once: the woken process goes on
         os.kill(os.getpid(), signal.SIGSTOP)
-    elif action.startswith("pause:"):
-        await anyio.sleep(float(action.removeprefix("pause:")))
     else:
-        raise ValueError(f"fail point {name}: unknown action {action!r}; use kill, stop or pause:SECONDS")
+        await anyio.sleep(float(action.removeprefix("pause:")))

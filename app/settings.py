@@ -1,14 +1,15 @@
 """Settings: channels and policies from `channels.toml`, addresses from the environment, secrets from the environment
 or from mounted files only.
 
-A misspelt member is an error that names file, place and member; nothing is ignored.
+A misspelt member of the channel file is an error that names file, place and member; nothing is ignored, and nothing
+is taken for something else (`market = true` is no number).
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -24,7 +25,10 @@ class SettingsError(Exception):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+_Address = Annotated[str, Field(pattern=r"^https?://[^/]+")]
 
 
 class StockSettings(_Strict):
@@ -53,12 +57,14 @@ class Channel(_Strict):
     """One Mirakl shop on one instance."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
-    url: str = Field(description="https://<instance>.mirakl.net")
+    url: _Address = Field(description="https://<instance>.mirakl.net")
     shop_id: int
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     market: int = Field(description="id of the Centra market that sells here")
     profile: Literal["standard", "external_partner"] = "standard"
-    file_hosts: tuple[str, ...] = Field((), description="other hosts from which export files may be fetched")
+    file_hosts: tuple[str, ...] = Field(
+        (), strict=False, description="other hosts from which export files may be fetched"
+    )
     stock: StockSettings = StockSettings()
     guard: GuardSettings = GuardSettings()
 
@@ -72,7 +78,7 @@ class Centra(_Strict):
     """The Centra environment, and how its allowance is used."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")] = "centra"
-    url: str = Field(description="https://<client>.centra.com/graphql")
+    url: _Address = Field(description="https://<client>.centra.com, without /graphql")
     store: int | None = Field(None, description="id of the store; all when absent")
     sku: Literal["sku", "ean", "upc", "joined"] = Field(
         "sku", description="what Mirakl's offer SKU is at Centra; joined: product, variant and size number"
@@ -87,10 +93,12 @@ class Channels(_Strict):
     """The whole of channels.toml."""
 
     centra: Centra
-    channel: tuple[Channel, ...] = Field(min_length=1)
+    channel: tuple[Channel, ...] = Field(strict=False)  # TOML has arrays, not tuples
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
+        if not self.channel:
+            raise ValueError("there is no channel; write a [[channel]] table for each Mirakl shop")
         ids = [self.centra.id, *(channel.id for channel in self.channel)]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
@@ -113,7 +121,7 @@ class Process(BaseSettings):
     channels_file: Path = Path("channels.toml")
     secrets_folder: Path = Path("/run/secrets/centra-mirakl")
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: int = Field(8080, ge=0, le=65_535)
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(25, ge=0)
     trace_endpoint: str = ""
@@ -127,42 +135,69 @@ def load_channels(path: Path) -> Channels:
         raise SettingsError(
             f"there is no channel file {path}: write one, or set CENTRA_MIRAKL_CHANNELS_FILE to where it is"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise SettingsError(f"{path} can't be read: {exc}") from exc
+    except OSError as exc:
+        raise SettingsError(f"{path} can't be read: {exc.strerror}; make it a file that this process may read") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"{path} is not TOML: {exc}; correct it there") from exc
     try:
         return Channels.model_validate(document)
     except ValidationError as exc:
-        lines = [f"{path}: {_place(error['loc'], document)}: {_words(error)}" for error in exc.errors()]
+        lines = [
+            f"{path}: {_place(error['loc'], document)}: {_words(error['type'], error['msg'], error['input'])}"
+            for error in exc.errors()
+        ]
         raise SettingsError("\n".join(lines)) from None
 
 
-def _place(location: tuple[int | str, ...], document: object) -> str:
+def load_process() -> Process:
+    """Read the environment. Raises SettingsError that names each variable that is wrong, never what it holds."""
+    try:
+        return Process()
+    except ValidationError as exc:
+        prefix = str(Process.model_config.get("env_prefix", ""))
+        lines = [
+            f"the variable {prefix}{'_'.join(map(str, error['loc'])).upper()} is wrong: {error['msg']}; set it anew"
+            for error in exc.errors()
+        ]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _place(location: tuple[int | str, ...], document: Mapping[str, object]) -> str:
     """A place as a person says it: `channel demo-fr, stock.bufer`."""
-    parts: list[str] = []
-    here = document
-    for step in location:
-        here = _step(here, step)
-        if isinstance(step, int) and isinstance(here, dict):
-            parts.append(str(here.get("id", f"number {step + 1}")))
-        else:
-            parts.append(str(step))
-    return " → ".join(parts) or "the file"
+    match location:
+        case ("channel", int(index), *rest):
+            return ", ".join((f"channel {_channel_name(document, index)}", *_dotted(rest)))
+        case _:
+            return "".join(_dotted(location)) or "the whole file"
 
 
-def _step(here: object, step: int | str) -> object:
-    if isinstance(here, dict):
-        return here.get(step)
-    if isinstance(here, list) and isinstance(step, int) and step < len(here):
-        return here[step]
-    return None
+def _dotted(location: Iterable[int | str]) -> list[str]:
+    text = ".".join(str(step) for step in location)
+    return [text] if text else []
 
 
-def _words(error: Mapping[str, object]) -> str:
-    if error["type"] == "extra_forbidden":
-        return "there is no such member; check its spelling"
-    if error["type"] == "missing":
-        return "this member is needed"
-    return f"{error['msg']} (found {error['input']!r})"
+def _channel_name(document: Mapping[str, object], index: int) -> str:
+    channels = document.get("channel")
+    channel = channels[index] if isinstance(channels, list) else None
+    name = channel.get("id") if isinstance(channel, dict) else None
+    return name if isinstance(name, str) else f"number {index + 1}"
+
+
+def _words(kind: str, message: str, found: object) -> str:
+    match kind:
+        case "extra_forbidden":
+            return "there is no such member; check its spelling"
+        case "missing":
+            return "this member is needed; add it"
+        case "tuple_type":
+            return "this must be a list: [...] of values, or [[...]] before each table"
+        case "model_type":
+            return "this must be a table: write its members under a heading in [...]"
+        case "value_error":  # a validator of ours, which speaks for itself
+            return message.removeprefix("Value error, ")
+        case _:
+            shown = "" if isinstance(found, dict | list) else f", found {found!r:.80}"
+            return f"{message}{shown}; correct it"
 
 
 class Secrets:
@@ -177,11 +212,12 @@ class Secrets:
         if not value:
             try:
                 value = (self._folder / name.lower()).read_text(encoding="utf-8").strip()
-            except OSError:
+            except (OSError, UnicodeDecodeError):
                 value = ""
         if not value:
             raise SettingsError(
-                f"the secret {name} is missing: set the variable, or mount the file {self._folder / name.lower()}"
+                f"the secret {name} is missing, empty or unreadable: set the variable, or mount the file"
+                f" {self._folder / name.lower()}"
             )
         return SecretStr(value)
 

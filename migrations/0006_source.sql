@@ -15,12 +15,12 @@ CREATE TABLE size (
 CREATE INDEX size_sku ON size (scope, sku);
 CREATE INDEX size_variant ON size (scope, variant_id);
 
--- Which variant a display item of the storefront shows; storefront webhooks name display items.
+-- Which variants the storefront shows under an id; its webhooks name display items, older ones displays.
 CREATE TABLE display_item (
     scope text NOT NULL,
     display_item_id bigint NOT NULL,
     variant_id bigint NOT NULL,
-    PRIMARY KEY (scope, display_item_id)
+    PRIMARY KEY (scope, display_item_id, variant_id)
 );
 
 -- Facts with an identity of their own, stored before they are acknowledged; and events that could not be read (dead).

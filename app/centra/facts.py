@@ -63,7 +63,16 @@ def _sku(answer: schema.Size, sku_from: SkuFrom) -> str:
 
 
 def topology_of(answer: schema.Topology) -> Topology:
-    """Markets, warehouses and price lists as the policies use them; a warehouse names the rules it belongs to."""
+    """Markets, warehouses and price lists as the policies use them.
+
+    A warehouse belongs to a rule that it names, or that names it in one of its priorities by geography.
+    """
+    named: dict[int, set[int]] = {}
+    for market in answer.markets:
+        rule = market.allocation_rule
+        for place in (rule.geography_allocation_priorities or ()) if rule else ():
+            for warehouse_id in place.warehouse_ids:
+                named.setdefault(warehouse_id, set()).add(rule.id if rule else 0)
     return Topology(
         markets={
             MarketId(m.id): Market(
@@ -80,7 +89,7 @@ def topology_of(answer: schema.Topology) -> Topology:
                 w.name or str(w.id),
                 w.threshold or 0,
                 w.allocation_policy == "DIRECT",
-                frozenset(w.rule_ids),
+                frozenset(w.rule_ids) | frozenset(named.get(w.id, ())),
             )
             for w in answer.warehouses
         },

@@ -66,7 +66,7 @@ class Cause(StrEnum):
     """Why a quantity is what it is; a zero from `FREE` may always go out, the others are guarded."""
 
     FREE = "free"  # from the FTA that Centra gave
-    MISSING = "missing"  # the size is gone, or the SKU belongs to no size
+    MISSING = "missing"  # the size is gone, the SKU belongs to no size, or there is no stock row
     MAPPING = "mapping"  # market, rule or warehouses unknown
     POLICY = "policy"  # inactive, preorder
 

@@ -29,6 +29,11 @@ class Pauses:
             log.info("scope_resumed", scope=scope)
         metrics.scope_paused.labels(scope).set(0)
 
+    def give_back(self, scope: str) -> None:
+        """The probe had nothing to ask for: somebody else may be it."""
+        if scope in self._until:
+            self._until[scope] = monotonic()
+
     def seconds_left(self, scope: str) -> float:
         """Real seconds until somebody may try again; 0 when the scope is not paused, or a probe is due."""
         until = self._until.get(scope)

@@ -21,6 +21,8 @@ FULL_SECONDS = 5.0
 FULL_SECONDS_WHEN_LARGE = 60.0
 LARGE_LOOK_SECONDS = 0.05
 WINDOW_SECONDS = 5.0
+SHARE = 20.0
+"""The scout rests so many times as long as a look took."""
 
 Place = tuple[str, str]
 
@@ -57,7 +59,8 @@ class Wakeups:
         event = self._events.setdefault((scope, flow), anyio.Event())
         with anyio.move_on_after(seconds):
             await event.wait()
-        self._events[scope, flow] = anyio.Event()
+        if event.is_set() and self._events[scope, flow] is event:  # others may still wait for it
+            self._events[scope, flow] = anyio.Event()
 
     async def tell(self, database: Database) -> None:
         """Send the gathered notices, at most every 50 ms; for ever."""
@@ -77,30 +80,35 @@ class Wakeups:
 async def scout(database: Database, wakeups: Wakeups, places: Iterable[Place], scale: float) -> None:
     """Look, read only, for claimable keys that the heads passed over, and for all that is due; for ever.
 
-    Near the heads ten times a second; everywhere every 5 s, or every minute once that takes its time. What it
-    finds moves the head back and wakes the worker: late commits, expired leases, keys whose time has come.
+    Near the heads ten times a second, less often when that takes its time; everywhere at the start, then every 5 s, or
+    every minute where much is due. What it finds moves the head back and wakes the worker: late commits, expired
+    leases, keys whose time has come.
     """
     known = list(places)
+    window = timedelta(seconds=WINDOW_SECONDS * scale)
     next_full = 0.0
     while True:
-        full = monotonic() >= next_full
-        window = timedelta(seconds=WINDOW_SECONDS * scale)
+        began = monotonic()
+        full = began >= next_full
         asked = [
             (scope, flow, band, BEGINNING if full else max(BEGINNING, head - window))
             for scope, flow in known
             for band, head in wakeups.heads[scope, flow].by_band.items()
         ]
-        began = monotonic()
         try:
             async with database.work.acquire() as connection:
-                found = await look(connection, asked)
+                found, looked_at = await look(connection, asked)
         except DATABASE_AWAY:
             await anyio.sleep(1)
             continue
+        took = monotonic() - began
         if full:
-            took = monotonic() - began
             next_full = began + (FULL_SECONDS_WHEN_LARGE if took > LARGE_LOOK_SECONDS else FULL_SECONDS)
-        for (scope, flow, band), due_at in found.items():
-            wakeups.heads[scope, flow].found(band, due_at)
-            wakeups.wake(scope, flow)
-        await anyio.sleep(NEAR_SECONDS)
+        for scope, flow, band, _ in asked:
+            seen = found.get((scope, flow, band))
+            if seen is not None:
+                wakeups.heads[scope, flow].found(band, seen)
+                wakeups.wake(scope, flow)
+            if full:
+                wakeups.heads[scope, flow].started(band, looked_at - window if seen is None else seen.due_at)
+        await anyio.sleep(max(NEAR_SECONDS, SHARE * took))

@@ -1,12 +1,13 @@
 """The loop of one flow in one scope: wait, claim, work, settle.
 
-A batch flow asks its gate first, then claims in slices until nothing is due or the pass is full. Other flows
-run each key as a task. Whatever a flow does not catch becomes a postponed key with a reason: one bad item stops
-nobody else.
+A batch flow asks its gate first, then claims in slices until nothing is due or the pass is full. Other flows run each
+key as a task, and what ends at the same time is settled together. Whatever a flow does not catch becomes a postponed
+key with a reason: one bad item stops nobody else. Keys lost so often that they may kill their worker are worked apart.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -45,6 +46,10 @@ class Worker:
         self._running = 0
         self._idle = POLL_SECONDS
         self._failures = 0
+        self._suspects_last = False
+        self._ended: dict[Claim, Verdict] = {}
+        self._something_ended = anyio.Event()
+        self._finished = False
 
     def stop(self) -> None:
         """Claim nothing more; what runs is finished."""
@@ -52,22 +57,24 @@ class Worker:
         self._services.wakeups.wake(self.scope, self.flow.name)
 
     async def run(self) -> None:
-        """Until stopped; keys in work are finished before this returns."""
-        async with anyio.create_task_group() as tasks:
-            while not self._stopping:
-                try:
-                    if self.flow.keys is not None:
-                        await outbox.seed(
-                            self._services.database,
-                            self.scope,
-                            self.flow.name,
-                            self.flow.keys(self._services.settings, self.scope),
-                        )
-                    break
-                except DATABASE_AWAY:
-                    await self._wait(DATABASE_RETRY_SECONDS)
-            while not self._stopping:
-                await self._one_round(tasks)
+        """Until stopped; keys in work are finished and settled before this returns."""
+        async with anyio.create_task_group() as settling:
+            settling.start_soon(self._settle_ended)
+            async with anyio.create_task_group() as tasks:
+                await self._seed()
+                while not self._stopping:
+                    await self._one_round(tasks)
+            self._finished = True
+            self._something_ended.set()
+
+    async def _seed(self) -> None:
+        while self.flow.keys is not None and not self._stopping:
+            keys = self.flow.keys(self._services.settings, self.scope)
+            try:
+                await outbox.seed(self._services.database, self.scope, self.flow.name, keys)
+                return
+            except DATABASE_AWAY:
+                await self._wait(DATABASE_RETRY_SECONDS)
 
     async def _one_round(self, tasks: TaskGroup) -> None:
         paused = self._services.pauses.seconds_left(self.scope)
@@ -80,18 +87,31 @@ class Worker:
             log.warning("database_away", scope=self.scope, flow=self.flow.name, reason=type(exc).__name__)
             await self._wait(DATABASE_RETRY_SECONDS)
             return
+        except Exception:  # as a gate that fails; the loop must not end
+            self._failures += 1
+            log.exception("round_failed", scope=self.scope, flow=self.flow.name)
+            await self._rest(backoff_seconds(self._failures, 0.2, 30.0))
+            return
         if busy:
             self._idle = POLL_SECONDS
             return
-        seconds = self._idle if self._idle < IDLE_SECONDS else SCOUTED_SECONDS  # from there on the scout looks
+        self._services.pauses.give_back(self.scope)
+        seconds = self._idle if self._idle < IDLE_SECONDS else SCOUTED_SECONDS  # from there on the scout looks for us
         self._idle = min(self._idle * 1.5, IDLE_SECONDS)
         if await self._wait(seconds):
             self._idle = POLL_SECONDS
 
     async def _wait(self, seconds: float) -> bool:
+        """Until woken, at most so long; whether somebody woke us."""
         began = monotonic()
         await self._services.wakeups.wait(self.scope, self.flow.name, seconds)
         return monotonic() - began < seconds
+
+    async def _rest(self, seconds: float) -> None:
+        """So long, whoever wakes us, unless we stop."""
+        until = monotonic() + seconds
+        while not self._stopping and (left := until - monotonic()) > 0:
+            await self._wait(left)
 
     # ------------------------------------------------------------------------------------------------ claiming
 
@@ -99,27 +119,37 @@ class Worker:
         """The bands with something to claim, most urgent first; one whose oldest key is old goes before."""
         places = [(self.scope, self.flow.name, band, at) for band, at in self._head.by_band.items()]
         async with self._services.database.work.acquire() as connection:
-            found = await outbox.look(connection, places)
-        now = self._services.clock.now()
-        ages = {band: (now - due_at).total_seconds() for (_, _, band), due_at in found.items()}
+            found, now = await outbox.look(connection, places)
+        ages: dict[int, float] = {}
+        for (_, _, band), seen in found.items():
+            ages[band] = (now - seen.due_at).total_seconds()
+            if seen.suspect:
+                self._head.found(band, seen)
         return sorted(ages, key=lambda band: (ages[band] <= OLD_SECONDS, band))
 
     async def _claim(self, band: int, limit: int) -> list[Claim]:
         database, name = self._services.database, self.flow.name
         if self.flow.lane_rank is not None:
-            return await lanes.claim_lanes(
-                database,
-                self.scope,
-                name,
-                band,
-                self._head,
-                limit,
-                rank=self.flow.lane_rank,
-                scale=self._services.clock.scale,
-            )
-        async with database.work.acquire() as connection:
-            claims = await outbox.claim(connection, self.scope, name, band, self._head, limit)
-        return claims or await outbox.claim_suspects(database, self.scope, name, band, limit)
+            rank, scale = self.flow.lane_rank, self._services.clock.scale
+            return await lanes.claim_lanes(database, self.scope, name, band, self._head, limit, rank=rank, scale=scale)
+        return await database.alone(
+            lambda connection: outbox.claim(connection, self.scope, name, band, self._head, limit)
+        )
+
+    async def _claim_suspects(self) -> list[Claim]:
+        """A small slice of keys that may kill us, if a look met some; in turns with the rest, so nobody starves."""
+        if self._suspects_last or not self._head.suspects:
+            self._suspects_last = False
+            return []
+        band, since = min(self._head.suspects.items())
+        database, name = self._services.database, self.flow.name
+        del self._head.suspects[band]
+        self._suspects_last = True
+        if self.flow.lane_rank is not None:
+            scale = self._services.clock.scale
+            return await lanes.claim_lane_suspect(database, self.scope, name, band, since, scale=scale)
+        usual = min(self.flow.slice_size, self.flow.batch) or self.flow.at_once
+        return await outbox.claim_suspects(database, self.scope, name, band, since, usual)
 
     # ------------------------------------------------------------------------------------------------ a batch
 
@@ -128,28 +158,34 @@ class Worker:
         if not await self._bands():
             return False
         if self.flow.gather_seconds:
-            await anyio.sleep(self.flow.gather_seconds)
+            await self._rest(self.flow.gather_seconds)
         permit: Permit | None = None
         if self.flow.gate is not None:
             gate = await self.flow.gate(self._services, self.scope)
             if isinstance(gate, PermitWait):
-                await anyio.sleep(min(gate.seconds / self._services.clock.scale, GATE_SECONDS))
+                await self._rest(min(gate.seconds / self._services.clock.scale, GATE_SECONDS))
                 return True
             permit = gate
         usable_until = outbox.usable_until()
-        claims: list[Claim] = []
-        for band in await self._bands():
-            while len(claims) < self.flow.batch and not self._stopping:
-                slice_ = await self._claim(band, min(self.flow.slice_size, self.flow.batch - len(claims)))
-                if not slice_:
-                    break
-                claims += slice_
+        claims = await self._claim_suspects() or await self._claim_slices()
         if not claims:
             if permit is not None:
                 await self._services.permits.give_back(permit)
             return False
-        await self._work(self._pass(claims, usable_until, permit))
+        await self._settle_apart(await self._work(self._pass(claims, usable_until, permit)))
+        if self._failures:
+            await self._rest(backoff_seconds(self._failures, 0.2, 30.0))
         return True
+
+    async def _claim_slices(self) -> list[Claim]:
+        claims: list[Claim] = []
+        for band in await self._bands():
+            while (room := self.flow.batch - len(claims)) > 0 and not self._stopping:
+                slice_ = await self._claim(band, min(self.flow.slice_size, room))
+                claims += slice_
+                if not slice_:
+                    break
+        return claims
 
     def _pass(self, claims: list[Claim], usable_until: float, permit: Permit | None) -> Pass:
         async def extend() -> None:
@@ -168,56 +204,88 @@ class Worker:
         room = self.flow.at_once - self._running
         if room <= 0:
             return False
+        bands = await self._bands()
+        if self._head.suspects and not self._suspects_last:
+            return await self._suspects_alone()
+        self._suspects_last = False
         started = False
-        for band in await self._bands():
+        for band in bands:
             usable_until = outbox.usable_until()
             claims = await self._claim(band, room) if room > 0 else []
             room -= len(claims)
+            self._running += len(claims)
+            started = started or bool(claims)
             for claim in claims:
-                self._running += 1
-                started = True
                 tasks.start_soon(self._single, self._pass([claim], usable_until, None))
         return started
 
+    async def _suspects_alone(self) -> bool:
+        """Work suspects while nothing else is worked here, so that a loss can be theirs only."""
+        if self._running:
+            return False  # each key that ends wakes us
+        usable_until = outbox.usable_until()
+        claims = await self._claim_suspects()
+        self._running += len(claims)
+        async with anyio.create_task_group() as alone:
+            for claim in claims:
+                alone.start_soon(self._single, self._pass([claim], usable_until, None))
+        return bool(claims)
+
     async def _single(self, work: Pass) -> None:
+        self._ended.update(await self._work(work))
+        self._something_ended.set()
+
+    async def _settle_ended(self) -> None:
+        """Settle the keys that tasks worked, as many together as have ended; until all have."""
+        while self._ended or not self._finished:
+            await self._something_ended.wait()
+            self._something_ended = anyio.Event()
+            ended, self._ended = self._ended, {}
+            try:
+                await self._settle_apart(ended)
+            finally:
+                self._running -= len(ended)
+                self._services.wakeups.wake(self.scope, self.flow.name)
+
+    async def _settle_apart(self, ended: Mapping[Claim, Verdict]) -> None:
+        """Settle together, or one by one when that fails; what can't be settled is taken over when its lease ends."""
         try:
-            await self._work(work)
-        except DATABASE_AWAY as exc:  # the lease ends and somebody takes it over
+            await self._settle(ended)
+        except DATABASE_AWAY as exc:
             log.warning("database_away", scope=self.scope, flow=self.flow.name, reason=type(exc).__name__)
-        finally:
-            self._running -= 1
-            self._services.wakeups.wake(self.scope, self.flow.name)
+        except Exception:
+            log.exception("settle_failed", scope=self.scope, flow=self.flow.name, keys=len(ended))
+            if len(ended) > 1:
+                for claim, verdict in ended.items():
+                    await self._settle_apart({claim: verdict})
 
     # ------------------------------------------------------------------------------------------------ working
 
-    async def _work(self, work: Pass) -> None:
-        """Run the flow on the claims and settle all of them, whatever happened."""
+    async def _work(self, work: Pass) -> Mapping[Claim, Verdict]:
+        """Run the flow on the claims and say how each ended, whatever happened."""
         claimed = list(work.claims)
         try:
             said: Verdicts = await self.flow.work(work)
-        except DATABASE_AWAY:
-            raise
         except Exception as exc:
             self._failures += 1
             metrics.passes_failed.labels(self.scope, self.flow.name).inc()
             log.exception("pass_failed", scope=self.scope, flow=self.flow.name, keys=len(claimed))
-            said = {c: Postponed(self._retry_at(c), f"{type(exc).__name__}: {exc}"[:500]) for c in claimed}
-        else:
-            self._failures = 0
-            now = self._services.clock.now().timestamp()
-            metrics.last_success_seconds.labels(self.scope, self.flow.name).set(now)
-        await self._settle({c: said.get(c, Settled()) for c in claimed})
-        if self._failures:
-            await self._wait(backoff_seconds(self._failures, 0.2, 30.0))
+            reason = f"{type(exc).__name__}: {exc}"[:500]
+            return {c: Postponed(self._retry_at(c), reason) for c in claimed}
+        self._failures = 0
+        now = self._services.clock.now().timestamp()
+        metrics.last_success_seconds.labels(self.scope, self.flow.name).set(now)
+        return {c: said.get(c, Settled()) for c in claimed}
 
     def _retry_at(self, claim: Claim) -> datetime:
         return retry_at(self._services.clock, claim, self.flow.retry_base_seconds, self.flow.retry_cap_seconds)
 
     async def _settle(self, verdicts: Mapping[Claim, Verdict]) -> None:
         lost, again = await outbox.settle(self._services.database, self.scope, self.flow.name, verdicts)
-        for claim, verdict in verdicts.items():
-            if claim not in lost:
-                metrics.keys_settled.labels(self.scope, self.flow.name, type(verdict).__name__.lower()).inc()
+        missing = set(lost)
+        kinds = Counter(type(verdict).__name__.lower() for c, verdict in verdicts.items() if c not in missing)
+        for kind, count in kinds.items():
+            metrics.keys_settled.labels(self.scope, self.flow.name, kind).inc(count)
         if lost:
             metrics.claims_lost.labels(self.scope, self.flow.name).inc(len(lost))
             log.warning("claims_lost", scope=self.scope, flow=self.flow.name, keys=len(lost))

@@ -17,7 +17,7 @@ import msgspec
 from app import failpoints
 from app.centra.client import AFTER_SALE, STOCK
 from app.centra.events import ORDER_TYPES
-from app.centra.schema import Event, EventsAnswer, SizesAnswer
+from app.centra.schema import Event, EventsAnswer
 from app.domain.ids import Scope, SizeId, Sku
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
@@ -148,13 +148,14 @@ async def _open_valve(turn: Pass, claim: Claim) -> Verdict:
 async def _store(transaction: Transaction, services: Services, answer: EventsAnswer, read_at: datetime) -> None:
     """Commit everything that a page of events says, before it is confirmed."""
     source = services.source
-    reads, unclear = understood(services, SizesAnswer(tuple(s for e in answer.events for s in e.sizes)))
-    await store_reads(transaction, services, reads, read_at, _changed_at(answer.events, reads, services))
+    said = understood(services, (size for event in answer.events for size in event.sizes))
+    changed_at = _changed_at(answer.events, said.reads, services.clock.now())
+    await store_reads(transaction, services, said, read_at, changed_at)
     gone = [e.object_id for e in answer.events if e.is_gone and e.object_type == "ProductSize"]
     variants = [e.object_id for e in answer.events if e.object_type == "ProductVariant" and not e.sizes]
     to_read = {size for e in answer.events if not e.sizes for size in e.size_ids}
     to_read |= {e.object_id for e in answer.events if e.unclear and e.object_type == "ProductSize"}
-    to_read |= {u.size_id for u in unclear}  # held there, with the reason
+    to_read |= {u.size_id for u in said.unclear}  # held there, with the reason
     to_read |= set(await sizes.sizes_of_variants(transaction.connection, source, variants))
     deleted = await sizes.delete_sizes(transaction.connection, source, gone)
     channels = services.channels(stock_on=True)
@@ -165,9 +166,8 @@ async def _store(transaction: Transaction, services: Services, answer: EventsAns
     await inbox.store(transaction.connection, source, inbox.CENTRA_EVENT, _facts(answer))
 
 
-def _changed_at(events: Iterable[Event], reads: Iterable[SizeRead], services: Services) -> dict[Sku, datetime]:
+def _changed_at(events: Iterable[Event], reads: Iterable[SizeRead], now: datetime) -> dict[Sku, datetime]:
     """When each SKU first changed, by what Centra says; never later than now, never older than a day."""
-    now = services.clock.now()
     skus = {r.size.size_id: r.size.sku for r in reads}
     first: dict[Sku, datetime] = {}
     for event in events:

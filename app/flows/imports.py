@@ -196,17 +196,23 @@ Bad = list[tuple[Line, str]]
 def _sort_out(lines: list[Line], bad: list[StockLineError]) -> tuple[Bad, Bad, bool]:
     """Bad lines to hold, bad lines to try again, and whether the report names a line that is not ours.
 
-    A line is found by its SKU; a report without one is matched by the number, where the header is line 1.
+    A line is found by its SKU; a report without one is matched by the number, where the header is line 1. A line
+    reported more than once appears once, with all its words, and is tried again only if every one of them is
+    transient.
     """
     by_key = {line.key: line for line in lines}
     by_number = dict(enumerate(lines, start=2))
-    held: Bad = []
-    again: Bad = []
+    words: dict[str, list[str]] = {}
     for entry in bad:
         line = by_key.get(entry.sku) if entry.sku else by_number.get(entry.line)
         if line is None:
             return [], [], True
-        (again if is_transient(entry.message) else held).append((line, entry.message))
+        words.setdefault(line.key, []).append(entry.message)
+    held: Bad = []
+    again: Bad = []
+    for key, said in words.items():
+        where = again if all(map(is_transient, said)) else held
+        where.append((by_key[key], "; ".join(dict.fromkeys(said))))
     return held, again, False
 
 

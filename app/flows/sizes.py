@@ -7,15 +7,16 @@ held: a number is never invented, and a missing size never becomes zero by itsel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from app import failpoints
+from app.centra import schema
 from app.centra.client import LIST_LIMIT
 from app.centra.facts import Unclear, size_of
-from app.centra.schema import SizesAnswer
-from app.domain.ids import Sku
-from app.domain.stock import Size, Topology
+from app.domain.ids import SizeId, Sku
+from app.domain.stock import Topology
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
 from app.engine.retry import after_failure
@@ -39,11 +40,11 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         return {c: after_failure(answer, c, services.clock, services.pauses, turn.scope) for c in turn.claims}
     services.pauses.resume(turn.scope)
     await fail_point(failpoints.SIZES_READ)
-    reads, unclear = understood(services, answer.value)
-    since = {r.size.sku: by_id[r.size.size_id].dirty_since for r in reads if r.size.size_id in by_id}
-    await services.database.transact(lambda tx: store_reads(tx, services, reads, read_at, since))
+    said = understood(services, answer.value.sizes)
+    since = {r.size.sku: by_id[r.size.size_id].dirty_since for r in said.reads if r.size.size_id in by_id}
+    await services.database.transact(lambda tx: store_reads(tx, services, said, read_at, since))
     await fail_point(failpoints.SIZES_STORED)
-    verdicts: dict[Claim, Verdict] = {by_id[u.size_id]: Held(u.reason) for u in unclear if u.size_id in by_id}
+    verdicts: dict[Claim, Verdict] = {by_id[u.size_id]: Held(u.reason) for u in said.unclear if u.size_id in by_id}
     words = {e.message for e in answer.value.errors}
     missing = "missing from Centra's answer" + (f": {'; '.join(sorted(words))[:300]}" if words else "")
     for size_id in answer.value.missing_ids:
@@ -59,29 +60,43 @@ async def warehouses(services: Services) -> list[int]:
     return sorted(w.warehouse_id for w in mirror.value.warehouses.values() if w.direct) if mirror else []
 
 
-def understood(services: Services, answer: SizesAnswer) -> tuple[list[SizeRead], list[Unclear]]:
-    """The sizes of an answer in our terms, and the ones that can't be used. Sizes without a SKU are left out."""
-    reads: list[SizeRead] = []
-    unclear: list[Unclear] = []
-    for row in answer.sizes:
-        found = size_of(row, services.settings.centra.sku)
-        if isinstance(found, Unclear):
-            unclear.append(found)
-        elif isinstance(found, Size):
-            reads.append(SizeRead(found, row.variant.id if row.variant else None))
-    return reads, unclear
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """An answer in our terms: sizes, the ones that can't be used, and the ones that carry no SKU (any more)."""
+
+    reads: list[SizeRead]
+    unclear: list[Unclear]
+    nameless: list[SizeId]
+
+
+def understood(services: Services, answer: Iterable[schema.Size]) -> Understood:
+    """What Centra's sizes mean."""
+    found = Understood([], [], [])
+    for row in answer:
+        size = size_of(row, services.settings.centra.sku)
+        if isinstance(size, Unclear):
+            found.unclear.append(size)
+        elif size is None:
+            found.nameless.append(SizeId(row.id))
+        else:
+            found.reads.append(SizeRead(size, row.variant.id if row.variant else None))
+    return found
 
 
 async def store_reads(
     transaction: Transaction,
     services: Services,
-    reads: list[SizeRead],
+    said: Understood,
     read_at: datetime,
     since: Mapping[Sku, datetime] | None = None,
 ) -> int:
-    """Store sizes read by a call that began at `read_at` and mark `stock` where their facts changed; how many did."""
+    """Store sizes read by a call that began at `read_at` and mark `stock` where their facts changed; how many did.
+
+    A size that lost its SKU is gone for the channels that listed it.
+    """
     connection = transaction.connection
-    changed = await sizes.write_sizes(connection, services.source, reads, read_at)
+    changed = await sizes.write_sizes(connection, services.source, said.reads, read_at)
+    changed |= await sizes.delete_sizes(connection, services.source, said.nameless)
     transaction.mark(await offers.marks_for(connection, services.channels(stock_on=True), changed, since))
     return len(changed)
 

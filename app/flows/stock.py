@@ -25,6 +25,7 @@ from app.engine.flow import Flow, Gate, Pass, Services
 from app.engine.give_up import ORPHANED_SECONDS, give_up, push_all_again
 from app.engine.retry import after_failure, retry_at
 from app.failpoints import fail_point
+from app.flows.sweep import SWEPT
 from app.mirakl.schema import StockLine
 from app.policies import guard
 from app.policies.stock import StockPolicy, available
@@ -34,7 +35,7 @@ from app.store.effects import EffectState, decide
 from app.store.imports import Line, SlotTakenError
 from app.store.marks import Mark
 from app.store.offers import STOCK, StockOffer, Wanted
-from app.store.outbox import Claim, Held, Postponed, Verdict
+from app.store.outbox import Claim, Held, Postponed, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
@@ -47,6 +48,7 @@ LARGEST_FILE = 50_000
 READ_SLICE = 2_000
 SLOT_SECONDS = 1.0
 FIRST_POLL_SECONDS = 2.0
+UNREAD_SECONDS = 60.0
 
 
 async def gate(services: Services, scope: Scope) -> Gate:
@@ -72,11 +74,12 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     await fail_point(failpoints.STOCK_CLAIMED)
     async with services.database.work.acquire() as connection:
         mirror = await mirrors.read_mirror(connection, services.source, mirrors.TOPOLOGY, Topology)
+        swept = await mirrors.read_cursor(connection, services.source, SWEPT, str) is not None
     if mirror is None:
         await _hand_back(turn)
         until = services.clock.after(5)
         return {c: Postponed(until, "the topology of Centra is not read yet", called=False) for c in turn.claims}
-    plan = await _plan(turn, channel, mirror.value)
+    plan = await _plan(turn, channel, mirror.value, swept)
     plan.lines.sort(key=lambda line: line.key)
     if not plan.lines or channel.stock.dry_run:
         await _hand_back(turn)
@@ -90,7 +93,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
 # ------------------------------------------------------------------------------------------------------ deciding
 
 
-async def _plan(turn: Pass, channel: Channel, topology: Topology) -> Plan:
+async def _plan(turn: Pass, channel: Channel, topology: Topology, swept: bool) -> Plan:
     by_key = {c.key: c for c in turn.claims}
     keys = sorted(by_key)
     plan, decided = Plan(), []
@@ -101,6 +104,7 @@ async def _plan(turn: Pass, channel: Channel, topology: Topology) -> Plan:
         channel.stock.offset_per_warehouse,
         channel.stock.sell_preorders,
     )
+    unread_until = turn.services.clock.after(UNREAD_SECONDS)
     async with turn.services.database.work.acquire() as connection:
         for start in range(0, len(keys), READ_SLICE):
             found = await offers.read_stock_offers(
@@ -108,7 +112,9 @@ async def _plan(turn: Pass, channel: Channel, topology: Topology) -> Plan:
             )
             for offer in found:
                 outcome = _decide(offer, topology, policy)
-                if isinstance(outcome, Held):
+                if offer.live and offer.size is None and not swept:
+                    plan.verdicts[by_key[offer.sku]] = Waiting(unread_until, "the sizes of Centra are not all read yet")
+                elif isinstance(outcome, Held):
                     plan.verdicts[by_key[offer.sku]] = outcome
                 elif outcome is not None:
                     decided.append((offer, outcome, by_key[offer.sku]))
@@ -155,19 +161,20 @@ def _guard(
     held = set(guard.held(suspicions, mass))
     for kind in mass:
         metrics.guard_alarms.labels(scope, kind.value).inc()
-        log.warning("mass_change", scope=scope, kind=kind.value, skus=len(suspicions))
+        log.warning("mass_change", scope=scope, kind=kind.value, skus=list(suspicions.values()).count(kind))
     for offer, outcome, claim in decided:
         plan.wanted.append(Wanted(offer.sku, outcome.quantity, outcome.cause.value, suspicions.get(offer.sku)))
         if offer.sku in held:
-            plan.verdicts[claim] = Held(_guard_words(offer, outcome, suspicions[offer.sku]))
+            plan.verdicts[claim] = Held(_guard_words(offer, outcome, suspicions[offer.sku], policy))
         elif not offer.is_settled(outcome.quantity):
             plan.lines.append(Line(claim.key, claim.version, outcome.quantity, claim.dirty_since))
             plan.claims.append(claim)
 
 
-def _guard_words(offer: StockOffer, outcome: Available, kind: guard.Suspicion) -> str:
+def _guard_words(offer: StockOffer, outcome: Available, kind: guard.Suspicion, policy: guard.GuardPolicy) -> str:
     step = f"{'unknown' if offer.confirmed is None else offer.confirmed} → {outcome.quantity}"
-    why = outcome.steps[-1] if kind is guard.Suspicion.VANISHED else "more than tenfold and 100 units"
+    jump = f"more than {policy.jump_factor} times and {policy.jump_units} units"
+    why = outcome.steps[-1] if kind is guard.Suspicion.VANISHED else jump
     return f"mass change, {step} ({why}); check Centra, then `stock release`"
 
 

@@ -26,6 +26,8 @@ from app.telemetry.logs import log
 from app.wire.outcome import Applied, Failure
 
 SWEEP = "sweep"
+SWEPT = "sweep.completed"
+"""The cursor that says when a walk last met every size; before the first one, a SKU without a size is no news."""
 
 
 class Walk(msgspec.Struct, frozen=True):
@@ -61,11 +63,11 @@ async def _size_page(turn: Pass, walk: Walk) -> Walk | Failure:
     answer = await services.centra.page_sizes(walk.page, await warehouses(services))
     if not isinstance(answer, Applied):
         return answer
-    reads, unclear = understood(services, answer.value)
-    odd = {u.size_id for u in unclear} | {int(u.id) for u in answer.value.unreadable if u.id.isdigit()}
+    said = understood(services, answer.value.sizes)
+    odd = {u.size_id for u in said.unclear} | {int(u.id) for u in answer.value.unreadable if u.id.isdigit()}
 
     async def steps(transaction: Transaction) -> Walk:
-        found = await store_reads(transaction, services, reads, read_at)
+        found = await store_reads(transaction, services, said, read_at)
         transaction.mark(Mark(turn.scope, SIZES, str(size)) for size in odd)  # held there, with the reason
         after = Walk(walk.began_at, walk.page + 1, found=walk.found + found)
         if answer.value.is_last:
@@ -81,6 +83,7 @@ async def _size_page(turn: Pass, walk: Walk) -> Walk | Failure:
 async def _end_of_sizes(transaction: Transaction, services: Services, walk: Walk) -> Walk:
     unseen = await sizes.unseen(transaction.connection, services.source, datetime.fromisoformat(walk.began_at))
     transaction.mark(Mark(services.source, SIZES, str(size)) for size in unseen)
+    await mirrors.write_cursor(transaction.connection, services.source, SWEPT, walk.began_at)
     log.info("sweep_done", scope=services.source, pages=walk.page - 1, count=walk.found, sizes=len(unseen))
     return Walk(walk.began_at, 1, display_items=True, found=walk.found)
 
@@ -91,21 +94,26 @@ async def _display_page(turn: Pass, walk: Walk) -> Walk | Failure | None:
     answer = await services.centra.page_display_items(walk.page)
     if not isinstance(answer, Applied):
         return answer
-    variant_of = _variants(answer.value)
+    shown = _shown(answer.value)
     last = answer.value.is_last
     after = Walk(walk.began_at, walk.page + 1, display_items=True, found=walk.found)
 
     async def steps(transaction: Transaction) -> None:
-        await sizes.write_display_items(transaction.connection, turn.scope, variant_of)
+        await sizes.write_display_items(transaction.connection, turn.scope, shown)
         await mirrors.write_cursor(transaction.connection, turn.scope, SWEEP, None if last else after)
 
     await services.database.transact(steps)
     return None if last else after
 
 
-def _variants(answer: DisplayItemsAnswer) -> dict[int, int]:
-    found = ((item.id, item.product_variant.id if item.product_variant else None) for item in answer.items)
-    return {item: variant for item, variant in found if variant is not None}
+def _shown(answer: DisplayItemsAnswer) -> list[tuple[int, int]]:
+    """The variant under each display item, and under its display, by whose id older webhooks call it."""
+    found: list[tuple[int, int]] = []
+    for item in answer.items:
+        variant = item.product_variant.id if item.product_variant else None
+        if variant is not None:
+            found += [(shown, variant) for shown in (item.id, item.display_id) if shown is not None]
+    return found
 
 
 FLOW = Flow(

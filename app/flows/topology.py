@@ -7,6 +7,7 @@ changed, every offer of every channel is derived again, since safety stock and w
 from __future__ import annotations
 
 from app.centra.facts import topology_of
+from app.domain.ids import WarehouseId
 from app.domain.stock import Topology
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
@@ -19,6 +20,7 @@ from app.telemetry.logs import log
 from app.wire.outcome import Applied
 
 TOPOLOGY = "topology"
+SWEEP = "sweep"  # the flow of that name reads this one, so its name is said here
 EVERY_SECONDS = 600.0
 PAGE = 5_000
 BACKGROUND = 2
@@ -39,6 +41,8 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         await mirrors.write_mirror(connection, turn.scope, mirrors.TOPOLOGY, fresh)
         if before is not None and before.value == fresh:
             return 0
+        if before is not None and _counted(before.value) != _counted(fresh):  # sizes were read without some rows
+            transaction.mark([Mark(turn.scope, SWEEP, SWEEP)])
         marked = 0
         for channel in services.channels(stock_on=True):
             last = ""
@@ -51,6 +55,10 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     if marked:
         log.info("topology_changed", scope=turn.scope, marks=marked)
     return {claim: Settled(services.clock.after(EVERY_SECONDS))}
+
+
+def _counted(topology: Topology) -> set[WarehouseId]:
+    return {w.warehouse_id for w in topology.warehouses.values() if w.direct}
 
 
 FLOW = Flow(

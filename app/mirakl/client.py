@@ -70,8 +70,8 @@ class MiraklClient:
         self._profile: Profile = profile
 
     async def permit(self, code: str) -> Permit | PermitWait:
-        """The permit for one call of a code, for flows that take it before they claim their batch."""
-        return await self._permits.take(self._scope, [Charge(code)])
+        """The permit for one call of a code (`OF52.full` for a whole export), taken before a batch is claimed."""
+        return await self._permits.take(self._scope, _charges_of(code))
 
     # ------------------------------------------------------------------------------ account and platform
 
@@ -185,7 +185,7 @@ class MiraklClient:
         if since is not None:
             body["last_request_date"] = instant(since)
         request = WireRequest("OF52", "POST", "/api/offers/export/async", json=msgspec.json.encode(body))
-        charges = [Charge("OF52")] if since is not None else [Charge("OF52.full"), Charge("OF52")]
+        charges = _charges_of("OF52" if since is not None else "OF52.full")
         answer = await self._send(request, permit=permit, charges=charges)
         return decoded(answer, _ExportAccepted, lambda body: _named(body.tracking_id, "tracking_id"))
 
@@ -249,6 +249,12 @@ class MiraklClient:
             return Applied(value)
         words = f"the answer is for shop {named}, this channel is shop {self._shop_id}"
         return Refused(words, 200, RefusalKind.CREDENTIALS)
+
+
+def _charges_of(code: str) -> Sequence[Charge]:
+    """What a call spends: a code that is used in two ways spends its own ceiling and that of the code itself."""
+    whole, _, way = code.partition(".")
+    return [Charge(code), Charge(whole)] if way == "full" else [Charge(code)]
 
 
 def instant(moment: datetime) -> str:

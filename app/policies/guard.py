@@ -49,7 +49,10 @@ class Change:
 
 
 def suspicion(change: Change, policy: GuardPolicy) -> Suspicion | None:
-    """What is unusual about a change; None when nothing is, or when a person approved this version."""
+    """What is unusual about a change; None when nothing is.
+
+    A person's approval of this version clears what could be held; a sold-out zero goes out anyway, and stays counted.
+    """
     before = change.before
     if change.after == 0 and before != 0:
         if change.cause is Cause.FREE:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_TRANSIENT = re.compile(r"temporar|try again|timed? ?out|internal error|unavailable", re.IGNORECASE)
+_TRANSIENT = re.compile(
+    r"temporar|try again|timed? ?out|internal error|(service|server|system)( is)? unavailable", re.IGNORECASE
+)
 
 
 def is_transient(message: str) -> bool:

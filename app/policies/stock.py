@@ -68,6 +68,8 @@ def _count(size: Size, warehouses: tuple[Warehouse, ...], policy: StockPolicy, u
             steps.append(f"less {amount} ({name}): {total}")
     if total < 0:
         steps.append("not below 0")
+    if not any(warehouse.warehouse_id in size.free for warehouse in warehouses):
+        return Available(0, Cause.MISSING, ("Centra gives no stock row in a warehouse that counts: 0",))
     capped = min(max(0, total), policy.cap, MIRAKL_LARGEST)
     if capped < total:
         steps.append(f"capped at {capped}")

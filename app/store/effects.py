@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from app.domain.ids import EffectId
 from app.store.pool import Connection
-from app.store.statements import sql
+from app.store.statements import sql, storable
 
 
 class EffectClass(StrEnum):
@@ -36,7 +36,7 @@ async def audit(
     detail: str | None = None,
 ) -> None:
     """Write down one transition, or one act of a person."""
-    await connection.execute(sql("audit/insert"), scope, actor, subject, from_state, to_state, detail)
+    await connection.execute(sql("audit/insert"), scope, actor, subject, from_state, to_state, storable(detail))
 
 
 async def write_sent(
@@ -58,8 +58,8 @@ async def write_sent(
 
 async def decide(connection: Connection, effect_id: EffectId, state: EffectState, detail: str | None = None) -> bool:
     """Write down how a call ended; False when that was written before."""
-    row = await connection.fetchrow(sql("effect/decide"), effect_id, state.value, detail)
+    row = await connection.fetchrow(sql("effect/decide"), effect_id, state.value, storable(detail))
     if row is None:
         return False
-    await audit(connection, row["scope"], row["flow"], f"effect:{effect_id}", EffectState.SENT, state, detail)
+    await audit(connection, row["scope"], row["flow"], f"effect:{effect_id}", row["from_state"], state, detail)
     return True

@@ -12,7 +12,7 @@ from app.domain.ids import EffectId, ImportId
 from app.store.effects import EffectClass, write_sent
 from app.store.marks import Mark
 from app.store.pool import Connection, Database, Transaction
-from app.store.statements import sql
+from app.store.statements import sql, storable
 
 FLOW = "imports"
 """The flow that polls every import to its end; its key is our number of the import."""
@@ -106,7 +106,7 @@ async def finish(
     note: str | None = None,
 ) -> bool:
     """Write how an import ended; False when that was written before."""
-    return await connection.fetchval(sql("import/finish"), import_id, state, bad_lines, note) is not None
+    return await connection.fetchval(sql("import/finish"), import_id, state, bad_lines, storable(note)) is not None
 
 
 async def read_import(connection: Connection, import_id: ImportId) -> Import | None:
@@ -155,6 +155,6 @@ async def hold_lines(connection: Connection, scope: str, flow: str, bad: Collect
         flow,
         [line.key for line, _ in chosen],
         [line.version for line, _ in chosen],
-        [reason for _, reason in chosen],
+        [storable(reason) for _, reason in chosen],
     )
     return [row["key"] for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.store.pool import Connection, Database
-from app.store.statements import sql
+from app.store.statements import sql, storable
 
 CENTRA_EVENT = "centra.event"
 
@@ -31,12 +31,12 @@ async def store(connection: Connection, scope: str, source: str, facts: Iterable
             sql("inbox/store"),
             scope,
             source,
-            [f.identity for f in rows],
-            [f.kind for f in rows],
-            [f.reference for f in rows],
-            [f.body for f in rows],
+            [storable(f.identity) for f in rows],
+            [storable(f.kind) for f in rows],
+            [storable(f.reference) for f in rows],
+            [f.body.replace("\\u0000", "\\ufffd") for f in rows],
             ["stored" if f.reason is None else "dead" for f in rows],
-            [f.reason for f in rows],
+            [storable(f.reason) for f in rows],
         )
 
 

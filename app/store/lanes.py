@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from app.store.outbox import LEASE_SECONDS, Claim, Head
-from app.store.pool import Database, Transaction
+from collections.abc import Mapping
+from datetime import datetime
+
+from app.store.outbox import LEASE_SECONDS, SUSPECT_FROM, Claim, Head, to_claim, without_killers
+from app.store.pool import Connection, Database, Row, Transaction
 from app.store.statements import sql
 
 
@@ -24,34 +27,68 @@ async def claim_lanes(
     `scale`: app seconds in a real second, for the time at which a busy lane's lease ends.
     """
 
-    async def steps(transaction: Transaction) -> list[Claim]:
+    async def steps(transaction: Transaction) -> list[Row]:
         connection = transaction.connection
         candidates = await connection.fetch(sql("lane/candidates"), scope, flow, band, head.by_band[band], limit, rank)
         first: dict[str, str] = {}
         for row in candidates:
             first.setdefault(row["lane"], row["key"])
-        if not first:
-            return []
-        taken = await connection.fetch(sql("lane/take"), scope, sorted(first), flow, lease_seconds)
-        busy = sorted(set(first) - {row["lane"] for row in taken})
-        if busy:
-            await connection.execute(sql("lane/refuse"), scope, flow, sorted(first[lane] for lane in busy), scale)
-        if not taken:
-            return []
-        rows = await connection.fetch(
-            sql("lane/claim"),
-            scope,
-            flow,
-            sorted(first[r["lane"]] for r in taken),
-            taken[0]["claim"],
-            lease_seconds,
-        )
-        return [
-            Claim(r["key"], r["version"], r["claim"], r["attempts"], r["due_at"], r["dirty_since"], r["lane"])
-            for r in rows
-        ]
+        return await _take(connection, scope, flow, first, scale, lease_seconds, was_alone=False)
 
-    claims = await database.transact(steps)
+    claims = [to_claim(row) for row in await database.transact(steps)]
     if claims:
         head.passed(band, max(c.due_at for c in claims))
     return claims
+
+
+async def claim_lane_suspect(
+    database: Database,
+    scope: str,
+    flow: str,
+    band: int,
+    since: datetime,
+    *,
+    scale: float = 1.0,
+    lease_seconds: float = LEASE_SECONDS,
+) -> list[Claim]:
+    """Claim one key, due from `since` on, whose claims were lost three times or more; hold it when it kills alone."""
+
+    async def steps(transaction: Transaction) -> list[Row]:
+        connection = transaction.connection
+        row = await connection.fetchrow(sql("lane/suspects"), scope, flow, band, since, 1)
+        if row is None:
+            return []
+        first, alone = {row["lane"]: row["key"]}, row["lost"] > SUSPECT_FROM
+        return await _take(connection, scope, flow, first, scale, lease_seconds, was_alone=alone)
+
+    return await without_killers(database, scope, flow, await database.transact(steps))
+
+
+async def _take(
+    connection: Connection,
+    scope: str,
+    flow: str,
+    first: Mapping[str, str],
+    scale: float,
+    lease_seconds: float,
+    *,
+    was_alone: bool,
+) -> list[Row]:
+    """Take the lanes of locked keys (lane -> key) and claim those whose lane came back; the rest is refused."""
+    if not first:
+        return []
+    taken = await connection.fetch(sql("lane/take"), scope, sorted(first), flow, lease_seconds)
+    busy = sorted(set(first) - {row["lane"] for row in taken}, key=lambda lane: first[lane])
+    if busy:
+        await connection.execute(sql("lane/refuse"), scope, flow, [first[lane] for lane in busy], scale, busy)
+    if not taken:
+        return []
+    return await connection.fetch(
+        sql("lane/claim"),
+        scope,
+        flow,
+        sorted(first[row["lane"]] for row in taken),
+        taken[0]["claim"],
+        lease_seconds,
+        was_alone,
+    )

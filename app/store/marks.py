@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -42,22 +42,29 @@ def one_each(marks: Iterable[Mark]) -> list[Mark]:
 def _sooner(a: Mark, b: Mark) -> Mark:
     due = None if a.due_at is None or b.due_at is None else min(a.due_at, b.due_at)
     since = min((s for s in (a.since, b.since) if s is not None), default=None)
-    return Mark(a.scope, a.flow, a.key, min(a.priority, b.priority), due, since, a.lane or b.lane, a.lane_rank)
+    lane, rank = (a.lane, a.lane_rank) if a.lane is not None else (b.lane, b.lane_rank)
+    return Mark(a.scope, a.flow, a.key, min(a.priority, b.priority), due, since, lane, rank)
 
 
 async def write_marks(connection: Connection, marks: Iterable[Mark]) -> list[Mark]:
     """Write the marks in one statement and give back what was written."""
     rows = one_each(marks)
-    if rows:
-        await connection.execute(
-            sql("outbox/mark"),
-            [m.scope for m in rows],
-            [m.flow for m in rows],
-            [m.key for m in rows],
-            [m.lane for m in rows],
-            [m.lane_rank for m in rows],
-            [m.priority for m in rows],
-            [m.since for m in rows],
-            [m.due_at for m in rows],
-        )
+    await write_sorted(connection, rows)
     return rows
+
+
+async def write_sorted(connection: Connection, rows: Sequence[Mark]) -> None:
+    """Write marks as `one_each` gives them."""
+    if not rows:
+        return
+    await connection.execute(
+        sql("outbox/mark"),
+        [m.scope for m in rows],
+        [m.flow for m in rows],
+        [m.key for m in rows],
+        [m.lane for m in rows],
+        [m.lane_rank for m in rows],
+        [m.priority for m in rows],
+        [m.since for m in rows],
+        [m.due_at for m in rows],
+    )

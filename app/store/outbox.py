@@ -6,17 +6,19 @@ current one. Those keys come back as *lost*.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from app.clock import monotonic
 from app.store.pool import Connection, Database, Row, Transaction
-from app.store.statements import sql
+from app.store.statements import sql, storable
 
 BANDS = (0, 1, 2)
-LEASE_SECONDS = 30.0
-MARGIN_SECONDS = 5.0
+LEASE_SECONDS = float(os.environ.get("CENTRA_MIRAKL_LEASE_SECONDS", "30"))
+"""Real seconds that a claim lasts; only fault tests have reason to shorten it, for a whole deployment alike."""
+MARGIN_SECONDS = LEASE_SECONDS / 6
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """Before every due time."""
 SUSPECT_FROM = 3
@@ -35,6 +37,10 @@ class Claim:
     due_at: datetime
     dirty_since: datetime
     lane: str | None = None
+
+    def __hash__(self) -> int:
+        """By key alone, which is quick: claims are looked up a lot, and few share a key."""
+        return hash(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +78,37 @@ class Postponed:
 Verdict = Settled | Waiting | Held | Postponed
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The oldest claimable key that a look met."""
+
+    due_at: datetime
+    suspect: bool
+    """Its claims were lost so often that it may kill its worker."""
+
+
 @dataclass(slots=True)
 class Head:
     """Where the next scan of each band starts: the least due time still of interest."""
 
     by_band: dict[int, datetime] = field(default_factory=lambda: dict.fromkeys(BANDS, BEGINNING))
+    suspects: dict[int, datetime] = field(default_factory=dict)
+    """Bands in which a key was met that was lost too often, and its due time."""
 
     def passed(self, band: int, due_at: datetime) -> None:
         """Keys up to this due time were claimed."""
         self.by_band[band] = max(self.by_band[band], due_at)
 
-    def found(self, band: int, due_at: datetime) -> None:
-        """Something claimable was seen at this due time: a late commit, or an expired lease."""
-        self.by_band[band] = min(self.by_band[band], due_at)
+    def found(self, band: int, found: Found) -> None:
+        """Something claimable was seen: a late commit, or an expired lease."""
+        self.by_band[band] = min(self.by_band[band], found.due_at)
+        if found.suspect:
+            self.suspects[band] = min(self.suspects.get(band, found.due_at), found.due_at)
+
+    def started(self, band: int, due_at: datetime) -> None:
+        """Everything was looked at, and nothing before this due time is of interest."""
+        if self.by_band[band] == BEGINNING:
+            self.by_band[band] = due_at
 
 
 def usable_until(lease_seconds: float = LEASE_SECONDS) -> float:
@@ -94,8 +118,8 @@ def usable_until(lease_seconds: float = LEASE_SECONDS) -> float:
 
 async def look(
     connection: Connection, places: Sequence[tuple[str, str, int, datetime]]
-) -> dict[tuple[str, str, int], datetime]:
-    """Where something is claimable now, of (scope, flow, band, head): its due time."""
+) -> tuple[dict[tuple[str, str, int], Found], datetime]:
+    """What is claimable now of (scope, flow, band, head), oldest first; and the app time it is."""
     rows = await connection.fetch(
         sql("outbox/look"),
         [p[0] for p in places],
@@ -103,7 +127,12 @@ async def look(
         [p[2] for p in places],
         [p[3] for p in places],
     )
-    return {(r["scope"], r["flow"], r["priority"]): r["due_at"] for r in rows}
+    found = {
+        (r["scope"], r["flow"], r["priority"]): Found(r["due_at"], r["suspect"])
+        for r in rows
+        if r["due_at"] is not None
+    }
+    return found, rows[0]["looked_at"] if rows else BEGINNING
 
 
 async def claim(
@@ -117,7 +146,7 @@ async def claim(
 ) -> list[Claim]:
     """Claim up to `limit` keys of a band from its head on, and move the head."""
     rows = await connection.fetch(sql("outbox/claim"), scope, flow, band, head.by_band[band], limit, lease_seconds)
-    claims = [_claim(row) for row in rows]
+    claims = [to_claim(row) for row in rows]
     if claims:
         head.passed(band, max(c.due_at for c in claims))
     return claims
@@ -129,11 +158,21 @@ def suspect_slice(lost: int, limit: int) -> int:
 
 
 async def claim_suspects(
-    database: Database, scope: str, flow: str, band: int, limit: int, lease_seconds: float = LEASE_SECONDS
+    database: Database,
+    scope: str,
+    flow: str,
+    band: int,
+    since: datetime,
+    limit: int,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> list[Claim]:
-    """Claim keys whose claims were lost three times or more, in small slices; hold the ones that kill alone."""
+    """Claim keys, due from `since` on, whose claims were lost three times or more, in small slices; hold the ones that
+    kill alone. They are a pass of their own, and nothing else should be worked meanwhile.
+
+    `limit`: the flow's usual number of keys, the same at each call, since the slices follow from it.
+    """
     async with database.work.acquire() as connection:
-        lost = await connection.fetchval(sql("outbox/suspects"), scope, flow, band)
+        lost = await connection.fetchval(sql("outbox/suspects"), scope, flow, band, since)
         if lost is None:
             return []
         was_alone = lost > SUSPECT_FROM and suspect_slice(lost - 1, limit) == 1
@@ -142,18 +181,25 @@ async def claim_suspects(
             scope,
             flow,
             band,
+            since,
             lost,
             suspect_slice(lost, limit),
             lease_seconds,
             was_alone,
         )
-    killers = [_claim(row) for row in rows if row["lost_alone"] >= ALONE_LOSSES]
+    return await without_killers(database, scope, flow, rows)
+
+
+async def without_killers(database: Database, scope: str, flow: str, rows: Sequence[Row]) -> list[Claim]:
+    """The claims of suspects, less those lost three times alone: these are held until a person lets them go."""
+    killers = [to_claim(row) for row in rows if row["lost_alone"] >= ALONE_LOSSES]
     if killers:
         await settle(database, scope, flow, {c: Held(KILLER, firm=True) for c in killers})
-    return [_claim(row) for row in rows if row["lost_alone"] < ALONE_LOSSES]
+    return [to_claim(row) for row in rows if row["lost_alone"] < ALONE_LOSSES]
 
 
-def _claim(row: Row) -> Claim:
+def to_claim(row: Row) -> Claim:
+    """The claim in a row of a claim statement."""
     return Claim(
         row["key"],
         row["version"],
@@ -178,7 +224,10 @@ async def settle(
 
     if not verdicts:
         return [], False
-    kept, again = await database.transact(steps)
+    if len(_by_kind(verdicts)) == 1 and not any(c.lane for c in verdicts):
+        kept, again = await database.alone(lambda connection: settle_in(connection, scope, flow, verdicts))
+    else:
+        kept, again = await database.transact(steps)
     return [c for c in verdicts if c.key not in kept], again
 
 
@@ -188,22 +237,28 @@ async def settle_in(
     """As `settle`, inside an open transaction: the keys that were still ours, and whether any is due again."""
     kept: set[str] = set()
     again = False
-    for kind in (Settled, Waiting, Held, Postponed):
-        chosen = sorted(((c, v) for c, v in verdicts.items() if isinstance(v, kind)), key=lambda pair: pair[0].key)
-        if not chosen:
-            continue
+    kinds = _by_kind(verdicts)
+    if len(kinds) > 1:  # one lock order for everybody
+        ours = sorted(verdicts, key=lambda c: c.key)
+        await connection.execute(sql("outbox/lock"), scope, flow, [c.key for c in ours], [c.claim for c in ours])
+    for kind, chosen in kinds.items():
         rows = await _write(connection, scope, flow, chosen)
         kept |= {row["key"] for row in rows}
         again = again or (kind is Settled and any(row["due_at"] is not None for row in rows))
-    lanes = [(c.lane, c.claim) for c in verdicts if c.lane is not None]
+    lanes = sorted({(c.lane, c.claim) for c in verdicts if c.lane is not None})
     if lanes:
-        await connection.fetch(
-            sql("lane/let_go"),
-            scope,
-            sorted({lane for lane, _ in lanes}),
-            sorted({number for _, number in lanes}),
-        )
+        names = [lane for lane, _ in lanes]
+        freed = await connection.fetch(sql("lane/let_go"), scope, names, [number for _, number in lanes])
+        await connection.execute(sql("lane/wake"), scope, [row["lane"] for row in freed])
     return kept, again
+
+
+def _by_kind(verdicts: Mapping[Claim, Verdict]) -> dict[type[Verdict], list[tuple[Claim, Verdict]]]:
+    """The verdicts by their kind, each in the order of the keys."""
+    kinds: dict[type[Verdict], list[tuple[Claim, Verdict]]] = {}
+    for pair in sorted(verdicts.items(), key=lambda pair: pair[0].key):
+        kinds.setdefault(type(pair[1]), []).append(pair)
+    return kinds
 
 
 async def _write(connection: Connection, scope: str, flow: str, chosen: Sequence[tuple[Claim, Verdict]]) -> list[Row]:
@@ -222,7 +277,7 @@ async def _write(connection: Connection, scope: str, flow: str, chosen: Sequence
                 keys,
                 numbers,
                 [v.until for v in waits],
-                [v.reason for v in waits],
+                [storable(v.reason) for v in waits],
             )
         case Held():
             holds = [v for v in verdicts if isinstance(v, Held)]
@@ -232,7 +287,7 @@ async def _write(connection: Connection, scope: str, flow: str, chosen: Sequence
                 flow,
                 keys,
                 numbers,
-                [v.reason for v in holds],
+                [storable(v.reason) for v in holds],
                 [v.firm for v in holds],
             )
         case Postponed():
@@ -244,7 +299,7 @@ async def _write(connection: Connection, scope: str, flow: str, chosen: Sequence
                 keys,
                 numbers,
                 [v.until for v in late],
-                [v.reason for v in late],
+                [storable(v.reason) for v in late],
                 [v.called for v in late],
             )
 
@@ -252,16 +307,21 @@ async def _write(connection: Connection, scope: str, flow: str, chosen: Sequence
 async def extend(
     database: Database, scope: str, flow: str, claims: Iterable[Claim], lease_seconds: float = LEASE_SECONDS
 ) -> set[str]:
-    """Prolong claims; the keys that are still ours."""
+    """Prolong claims and their lanes; the keys that are still ours."""
     ours = sorted(claims, key=lambda c: c.key)
-    async with database.work.acquire() as connection:
+    lanes = sorted({(c.lane, c.claim) for c in ours if c.lane is not None})
+
+    async def steps(transaction: Transaction) -> set[str]:
+        connection = transaction.connection
         rows = await connection.fetch(
             sql("outbox/extend"), scope, flow, [c.key for c in ours], [c.claim for c in ours], lease_seconds
         )
-        for number in {c.claim for c in ours if c.lane}:
-            lanes = sorted({c.lane for c in ours if c.lane and c.claim == number})
-            await connection.fetch(sql("lane/extend"), scope, lanes, number, lease_seconds)
-    return {row["key"] for row in rows}
+        if lanes:
+            names, numbers = [lane for lane, _ in lanes], [number for _, number in lanes]
+            await connection.fetch(sql("lane/extend"), scope, names, numbers, lease_seconds)
+        return {row["key"] for row in rows}
+
+    return await database.transact(steps)
 
 
 async def seed(database: Database, scope: str, flow: str, keys: Mapping[str, float], priority: int = 1) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 
-from app.store.marks import Mark, one_each, write_marks
+from app.store.marks import Mark, one_each, write_marks, write_sorted
 
 T = TypeVar("T")
 Row: TypeAlias = asyncpg.Record
@@ -41,7 +41,6 @@ PINNED = {
 DATABASE_AWAY = (
     OSError,
     TimeoutError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -116,7 +115,7 @@ class Database:
     async def mark(self, marks: Iterable[Mark]) -> None:
         """Mark keys in a transaction of their own."""
         chosen = one_each(marks)
-        await self.alone(lambda connection: write_marks(connection, chosen))
+        await self.alone(lambda connection: write_sorted(connection, chosen))
         self._wake(chosen)
 
     async def close(self) -> None:

@@ -27,10 +27,12 @@ async def write_sizes(connection: Connection, source: str, reads: Iterable[SizeR
     rows = sorted({r.size.size_id: r for r in reads}.values(), key=lambda r: r.size.size_id)
     if not rows:
         return set()
-    changed = await connection.fetch(
+    ids = [r.size.size_id for r in rows]
+    before = {row["size_id"]: row for row in await connection.fetch(sql("size/lock"), source, ids)}
+    written = await connection.fetch(
         sql("size/write"),
         source,
-        [r.size.size_id for r in rows],
+        ids,
         [r.size.sku for r in rows],
         [r.variant_id for r in rows],
         [_free_json(r.size) for r in rows],
@@ -39,7 +41,14 @@ async def write_sizes(connection: Connection, source: str, reads: Iterable[SizeR
         [r.size.preorder for r in rows],
         read_at,
     )
-    return {Sku(s) for row in changed for s in (row["sku"], row["sku_before"]) if s is not None}
+    changed: set[Sku] = set()
+    for row in written:
+        old = before.get(row["size_id"])
+        if old is None:
+            changed.add(Sku(row["sku"]))
+        elif old["facts"] != row["facts"]:
+            changed |= {Sku(old["sku"]), Sku(row["sku"])}
+    return changed
 
 
 def _free_json(size: Size) -> str:
@@ -83,7 +92,7 @@ async def sizes_of_display_items(connection: Connection, source: str, items: Seq
     return [SizeId(row["size_id"]) for row in rows]
 
 
-async def write_display_items(connection: Connection, source: str, variant_of: dict[int, int]) -> None:
-    """Which variant each display item shows."""
-    items = sorted(variant_of)
-    await connection.execute(sql("size/write_display_items"), source, items, [variant_of[i] for i in items])
+async def write_display_items(connection: Connection, source: str, shown: Iterable[tuple[int, int]]) -> None:
+    """Which variants are shown under an id of the storefront: (display item or display, variant)."""
+    rows = sorted(set(shown))
+    await connection.execute(sql("size/write_display_items"), source, [r[0] for r in rows], [r[1] for r in rows])

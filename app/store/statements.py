@@ -17,6 +17,13 @@ def sql(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def storable(text: str | None) -> str | None:
+    """A text as Postgres can store it: the far side and some errors quote bytes that are no text."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def names() -> list[str]:
     """Every statement there is."""
     return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.sql"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import asyncpg
+
 from app.clock import Clock, Rate, wall_now
 from app.store.pool import Connection
 from app.store.statements import sql
@@ -35,3 +37,12 @@ async def advance(connection: Connection, seconds: float) -> Rate:
     rate = Rate(now + timedelta(seconds=seconds), wall_now(), clock.scale)
     await set_rate(connection, rate)
     return rate
+
+
+async def set_rate_at(dsn: str, rate: Rate) -> None:
+    """As `set_rate`, on a connection of its own; before any service runs."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await set_rate(connection, rate)
+    finally:
+        await connection.close()

@@ -17,7 +17,7 @@ ALLOWED = frozenset(
     event level timestamp logger exception exc_info stack_info scope flow key keys code outcome
     reason verdict kind state version versions import_id effect_id lines bad_lines count pages
     events sizes skus marks seconds attempts address path method status signal name fail_point url
-    teams detail slow
+    teams detail slow dropped
     """.split()  # noqa: SIM905 - a list of quoted words is four times as long
 )
 
@@ -29,25 +29,32 @@ def _only_allowed(_: object, __: str, event: MutableMapping[str, Any]) -> Mutabl
     for name in dropped:
         del event[name]
     if dropped:
-        event["detail"] = f"{len(dropped)} members dropped: not on the list of what may be logged"
+        event["dropped"] = len(dropped)
     return event
 
 
 def configure_logs(shape: Literal["json", "console"]) -> None:
-    """Send all log lines to standard error, in one shape."""
-    render: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if shape == "json" else structlog.dev.ConsoleRenderer()
-    )
+    """Send all log lines to standard error, in one shape: ours, and the warnings of libraries."""
+    finish: list[structlog.typing.Processor] = [structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    if shape == "json":
+        finish += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        finish += [structlog.dev.ConsoleRenderer()]  # shapes exceptions itself
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _only_allowed,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            render,
+            *finish,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    libraries = logging.StreamHandler(sys.stderr)
+    libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _only_allowed, *finish],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[libraries], force=True)

@@ -1,4 +1,4 @@
-"""SQL is source code: every statement prepares, and those of the loops keep to their index whatever the statistics say."""
+"""SQL is source code: every statement prepares; those of the loops keep to their index whatever the statistics say."""
 
 import json
 import re
@@ -43,14 +43,29 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "lane/candidates": ("c", "orders", 1, BEGINNING, SLICE, 1),
     "lane/suspects": ("c", "orders", 1, BEGINNING, 1),
     "lane/take": ("c", LANES, "orders", 30.0),
-    "lane/refuse": ("c", "orders", KEYS, 1.0),
+    "lane/refuse": ("c", "orders", KEYS, 1.0, LANES),
     "lane/claim": ("c", "orders", KEYS, 17, 30.0, False),
     "lane/extend": ("c", LANES, [0] * SLICE, 30.0),
     "lane/let_go": ("c", LANES, [0] * SLICE),
     "lane/wake": ("c", LANES),
+    "offer/for_stock": ("c", "centra", KEYS),
+    "offer/want_stock": ("c", KEYS, [1] * SLICE, ["free"] * SLICE, [None] * SLICE),
+    "offer/sent_stock": ("c", KEYS, [1] * SLICE, [1] * SLICE),
+    "offer/confirm_stock": ("c", 1, []),
+    "offer/void_stock": ("c", KEYS),
+    "offer/drifted": ("c", KEYS, FAR, FAR),
+    "offer/listed": (["c", "d"], KEYS),
+    "offer/read_back": ("c", KEYS, [1] * SLICE, [True] * SLICE, FAR),
+    "size/write": ("centra", list(range(SLICE)), KEYS, list(range(SLICE)), ["{}"] * SLICE, [0] * SLICE, NO, NO, FAR),
+    "size/lock": ("centra", list(range(SLICE))),
+    "size/of_variants": ("centra", list(range(SLICE))),
+    "import/keys": (1,),
+    "import/in_flight": ("c", "stock"),
     "permit/take": ("c", ["OR11", "STO01"], [1.0, 1.0], 1.0),
 }
 """The statements of the worker loops, each with 1,000 keys or a limit of 1,000."""
+RARE = ("outbox/suspects", "outbox/claim_suspects", "lane/suspects")
+"""Asked only once a look has met a key that was lost three times; these may walk what is due."""
 
 FILL = """
 INSERT INTO outbox (scope, flow, key, lane, lane_rank, due_at, dirty_since, claim, claimed_version, lease_until, lost)
@@ -59,6 +74,30 @@ SELECT 'c', flow, 'SKU-' || lpad(g::text, 6, '0'),
        now() - g * interval '1 ms', now(), 0, 1, now() - interval '1 s', 0
 FROM generate_series(0, $1::integer / 2 - 1) AS g, unnest(ARRAY['stock', 'orders']) AS flow
 """
+FILL_OFFERS = """
+WITH effects AS (
+    INSERT INTO effect (scope, flow, code, class, state, planned_at)
+    SELECT 'c', 'stock', 'STO01', 'safe', 'applied', now() FROM generate_series(1, 100) RETURNING id
+), imports AS (
+    INSERT INTO import (id, scope, kind, effect_id, state, lines, dirty_since, sent_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT row_number() OVER (), 'c', 'stock', id, 'done', 1000, now(), now() FROM effects RETURNING id
+), lines AS (
+    INSERT INTO import_line (import_id, key, version, value, dirty_since)
+    SELECT i.id, 'SKU-' || lpad(g::text, 6, '0'), 1, 1, now() FROM imports AS i, generate_series(0, 999) AS g
+), sizes AS (
+    INSERT INTO size (scope, size_id, sku, variant_id, free, active, preorder, read_at)
+    SELECT 'centra', g, 'SKU-' || lpad(g::text, 6, '0'), g, '{}', true, false, now() FROM generate_series(0, 99999) AS g
+)
+INSERT INTO offer (scope, sku, seen_at)
+SELECT s, 'SKU-' || lpad(g::text, 6, '0'), now() FROM generate_series(0, 49999) AS g, unnest(ARRAY['c', 'd']) AS s
+"""
+FILL_LINES = """
+SET session_replication_role = replica;
+INSERT INTO import_line SELECT g % 100, g::text, 1, 1, now() FROM generate_series(1, 100000) AS g;
+SET session_replication_role = origin
+"""
+TABLES = ("outbox", "lane", "permit", "offer", "size", "import_line", "import", "effect")
 
 
 @dataclass
@@ -100,9 +139,10 @@ async def empty_statistics(connection: "asyncpg.Connection[asyncpg.Record]", hol
         await connection.execute(
             "INSERT INTO lane (scope, lane) SELECT 'c', 'X' || g FROM generate_series(1, 50000) AS g"
         )
-        await connection.execute("DELETE FROM outbox; DELETE FROM lane")
-        await connection.execute("VACUUM ANALYZE outbox")
-        await connection.execute("VACUUM ANALYZE lane")
+        await connection.execute(FILL_LINES)
+        for table in ("outbox", "lane", "permit", "import_line"):  # those whose rows come and go
+            await connection.execute(f"DELETE FROM {table}")
+            await connection.execute(f"VACUUM ANALYZE {table}")
     finally:
         await holder.close()
 
@@ -111,11 +151,12 @@ async def empty_statistics(connection: "asyncpg.Connection[asyncpg.Record]", hol
 async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Explained]:
     connection = await asyncpg.connect(database_url, server_settings=COMMON | PINNED)
     try:
-        for table in ("outbox", "lane", "permit"):
+        for table in TABLES:
             await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
         if request.param == "stale":
             await empty_statistics(connection, database_url)
         await connection.execute(FILL, ROWS)
+        await connection.execute(FILL_OFFERS)
         await connection.execute(
             "INSERT INTO lane (scope, lane, claim) SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 0"
             " FROM generate_series(0, 49999) AS g"
@@ -144,7 +185,7 @@ async def test_loop_statements_read_by_index_whatever_the_statistics(explained: 
         scans = [n["Node Type"] for n in found if n["Node Type"] == "Seq Scan"]
         most = max(rows_read(node) for node in found)
         # A pass of 1,000 keys reads a few times as many rows, never the table for each key.
-        if scans or most > 5 * SLICE:
+        if scans or most > (ROWS if name in RARE else 5 * SLICE):
             wrong[name] = {"scans": scans, "most rows read": most, "plan": plan}
     assert not wrong, json.dumps(wrong, indent=1)
 

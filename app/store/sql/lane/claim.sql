@@ -8,7 +8,7 @@ UPDATE outbox AS o SET
     attempts = o.attempts + 1,
     lost_alone = o.lost_alone + (o.claim IS NOT NULL AND $6::boolean)::integer,
     lost = o.lost + (o.claim IS NOT NULL)::integer
-FROM unnest($3::text[]) AS s (key)
-WHERE o.scope = $1 AND o.flow = $2 AND o.key = s.key
+FROM (SELECT $1::text AS scope, $2::text AS flow, t.key FROM unnest($3::text[]) AS t (key) OFFSET 0) AS s
+WHERE o.scope = ANY (ARRAY[s.scope]) AND o.flow = s.flow AND o.key = s.key
 RETURNING o.key, o.lane, o.version, o.claim, o.attempts, o.due_at, coalesce(o.dirty_since, o.due_at) AS dirty_since,
           o.lost_alone

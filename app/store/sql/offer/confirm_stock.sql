@@ -2,7 +2,9 @@
 -- Index: the primary keys.
 UPDATE offer AS o SET
     stock_confirmed = l.value, stock_confirmed_version = l.version, stock_confirmed_at = app_now()
-FROM import_line AS l
-WHERE l.import_id = $2 AND NOT l.key = ANY ($3::text[])
-  AND o.scope = $1 AND o.sku = l.key AND l.version > o.stock_confirmed_version
+FROM (SELECT $1::text AS scope, t.key, t.version, t.value, t.dirty_since
+      FROM import_line AS t
+      WHERE t.import_id = $2 AND NOT t.key = ANY ($3::text[])
+      ORDER BY t.key OFFSET 0) AS l
+WHERE o.scope = ANY (ARRAY[l.scope]) AND o.sku = l.key AND l.version > o.stock_confirmed_version
 RETURNING o.sku, l.dirty_since

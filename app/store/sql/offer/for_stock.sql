@@ -4,7 +4,7 @@ SELECT k.sku, o.sku IS NOT NULL AS listed, coalesce(o.live, false) AS live, o.st
        o.stock_confirmed, o.stock_confirmed_version, o.stock_voided_version, o.stock_approved_version,
        s.size_id, s.free, s.stock_offset, s.active, s.preorder, s.deleted, coalesce(s.sharing, 0) AS sharing
 FROM unnest($3::text[]) AS k (sku)
-LEFT JOIN offer AS o ON o.scope = $1 AND o.sku = k.sku
+LEFT JOIN LATERAL (SELECT * FROM offer AS f WHERE f.scope = $1 AND f.sku = k.sku LIMIT 1) AS o ON true
 LEFT JOIN LATERAL (
     SELECT z.size_id, z.free, z.stock_offset, z.active, z.preorder, z.deleted,
            count(*) FILTER (WHERE NOT z.deleted) OVER () AS sharing

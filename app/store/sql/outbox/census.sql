@@ -5,7 +5,7 @@ SELECT c.scope, c.flow, sum(c.due)::bigint AS due, sum(c.waiting)::bigint AS wai
 FROM (
     SELECT scope, flow, count(*) FILTER (WHERE due_at <= app_now()) AS due,
            count(*) FILTER (WHERE due_at > app_now()) AS waiting, 0 AS held,
-           min(coalesce(dirty_since, due_at)) FILTER (WHERE due_at <= app_now()) AS oldest, NULL::timestamptz AS held_at
+           min(coalesce(dirty_since, due_at)) FILTER (WHERE due_at <= app_now() OR (state = 'ready' AND dirty_since IS NOT NULL)) AS oldest, NULL::timestamptz AS held_at
     FROM outbox
     WHERE due_at IS NOT NULL
     GROUP BY scope, flow

@@ -1,7 +1,7 @@
 -- Something about these keys changed. Arrays of equal length in primary key order, no key twice; NULL times mean now.
 -- Index: the primary key. Never changes not_before, so a hot key can't run through its own back-off.
 INSERT INTO outbox AS o (scope, flow, key, lane, lane_rank, priority, dirty_since, due_at)
-SELECT m.scope, m.flow, m.key, m.lane, m.lane_rank, m.priority, coalesce(m.since, app_now()), coalesce(m.due, app_now())
+SELECT m.scope, m.flow, m.key, m.lane, m.lane_rank, m.priority, coalesce(m.since, app_now()), greatest(m.due, app_now())
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
             $7::timestamptz[], $8::timestamptz[])
      AS m (scope, flow, key, lane, lane_rank, priority, since, due)

@@ -4,7 +4,9 @@ UPDATE outbox AS o SET
     claim = NULL, lease_until = NULL, lost = 0, lost_alone = 0, state = 'ready', reason = s.reason,
     attempts = greatest(0, o.attempts - (NOT s.called)::integer),
     not_before = s.until, due_at = s.until, redirtied_at = NULL
-FROM unnest($3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::boolean[])
-     AS s (key, claim, until, reason, called)
-WHERE o.scope = $1 AND o.flow = $2 AND o.key = s.key AND o.claim = s.claim
+FROM (SELECT $1::text AS scope, $2::text AS flow, t.key, t.claim, t.until, t.reason, t.called
+      FROM unnest($3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::boolean[])
+           AS t (key, claim, until, reason, called) OFFSET 0) AS s
+WHERE o.scope = ANY (ARRAY[s.scope]) AND o.flow = s.flow AND o.key = s.key
+  AND o.claim = s.claim
 RETURNING o.key, o.due_at

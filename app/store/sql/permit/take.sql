@@ -16,7 +16,7 @@ WITH wanted AS (
            AND bool_and(l.closed_until <= app_now()
                         AND l.tokens + 1e-6 >= least(w.cost + l.capacity * (1 - $4::double precision), l.capacity)) AS granted,
            max(greatest(
-               extract(epoch FROM l.closed_until - app_now()),
+               extract(epoch FROM greatest(l.closed_until, app_now()) - app_now()),
                (least(w.cost + l.capacity * (1 - $4::double precision), l.capacity) - l.tokens) / l.refill_per_second,
                0))::double precision AS wait_seconds
     FROM wanted AS w JOIN locked AS l USING (name)

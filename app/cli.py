@@ -1,0 +1,183 @@
+"""The command line. Every error is a sentence that says what to do, and exit codes tell kinds of failure apart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import anyio
+import typer
+from rich.console import Console
+
+from app.commands import check as checking
+from app.commands import demo as playing
+from app.commands import replay as replaying
+from app.commands import sandbox as sandboxes
+from app.commands import status as showing
+from app.commands import stock as stocks
+from app.commands.context import Exit, UnreachableError, configuration
+from app.settings import Secrets, SettingsError, load_process
+from app.store.embedded import LocalPostgresError
+from app.store.migrate import MigrationError, migrate
+from app.store.pool import DATABASE_AWAY
+from app.supervisor import database_address
+from app.supervisor import run as run_service
+from app.telemetry.logs import configure_logs
+from app.telemetry.tracing import configure_tracing
+from app.wire.target import WrongAddress
+
+main = typer.Typer(
+    name="centra-mirakl",
+    help="Joins a Centra shop to Mirakl marketplaces.\n\n"
+    "Settings come from channels.toml and the environment; secrets from the environment or mounted files.\n\n"
+    "Exit codes: 0 done, 1 differences found, 2 wrong configuration, 3 something does not answer, 4 a check failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+stock = typer.Typer(help="Look into and release the stock of single SKUs.", no_args_is_help=True)
+main.add_typer(stock, name="stock")
+out = Console()
+err = Console(stderr=True)
+
+WHO = os.environ.get("USER") or "somebody"
+Who = Annotated[str, typer.Option("--who", help="who decides this, for the audit")]
+Why = Annotated[str, typer.Option("--why", help="the reason, for the audit")]
+
+
+def _end(code: Exit, message: str) -> NoReturn:
+    err.print(f"[red]centra-mirakl:[/] {message}", highlight=False)
+    raise typer.Exit(int(code))
+
+
+def _do(work: Callable[[], Awaitable[object]]) -> object:
+    """Run a command's coroutine; turn what can go wrong into a sentence and an exit code."""
+    ended: tuple[Exit, str] = (Exit.DONE, "")
+    try:
+        return anyio.run(work)
+    except* (SettingsError, MigrationError, WrongAddress) as group:
+        ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
+    except* (UnreachableError, LocalPostgresError) as group:
+        ended = (Exit.UNREACHABLE, "\n".join(str(e) for e in _leaves(group)))
+    except* DATABASE_AWAY as group:
+        ended = (Exit.UNREACHABLE, f"the database went away: {_leaves(group)[0]}")
+    _end(*ended)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for inner in group.exceptions:
+        found += _leaves(inner) if isinstance(inner, BaseExceptionGroup) else [inner]
+    return found
+
+
+@main.command()
+def run() -> None:
+    """Run the service: workers, webhooks, health and metrics, until SIGTERM."""
+    try:
+        told = configuration()
+        _ = told.dsn
+    except SettingsError as exc:
+        _end(Exit.CONFIGURATION, str(exc))
+    configure_logs(told.process.log_format)
+    configure_tracing(told.process.trace_endpoint)
+    _do(lambda: run_service(told))
+
+
+@main.command(name="migrate")
+def migrate_database() -> None:
+    """Bring the database to this release's schema. Safe to run from several places at once."""
+    try:
+        process = load_process()
+        dsn = database_address(process, Secrets(process.secrets_folder))
+    except SettingsError as exc:
+        _end(Exit.CONFIGURATION, str(exc))
+    applied = _do(lambda: migrate(dsn))
+    out.print(
+        "\n".join(f"applied {name}" for name in applied) if isinstance(applied, list) and applied else "up to date"
+    )
+
+
+@main.command()
+def check() -> None:
+    """Check keys, shops, currencies, switches, permissions and events against the live platforms."""
+    found = _do(lambda: checking.check(out))
+    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+
+
+@main.command()
+def status(
+    channel: Annotated[str | None, typer.Argument(help="only this channel, or the source")] = None,
+    held: Annotated[bool, typer.Option("--held", help="list everything that is held")] = False,
+) -> None:
+    """Show lag, due, waiting, held and the last push of each channel and flow."""
+    _do(lambda: showing.status(out, scope=channel, held=held))
+
+
+@stock.command()
+def explain(sku: Annotated[str, typer.Argument(help="our shop SKU, as the marketplaces know it")]) -> None:
+    """Show how the quantity of a SKU comes about on each channel, and what was sent, confirmed and read back."""
+    if not _do(lambda: stocks.explain(out, sku)):
+        _end(Exit.DIFFERENCES, f"nobody knows the SKU {sku}: is it spelt as at the marketplace?")
+
+
+@stock.command()
+def release(
+    channel: Annotated[str, typer.Argument(help="the channel")],
+    skus: Annotated[list[str] | None, typer.Argument(help="the SKUs to release")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="all held stock of the channel")] = False,
+    who: Who = WHO,
+    why: Why = "released by hand",
+) -> None:
+    """Approve held changes of stock, such as a mass change that is meant, and let them go."""
+    _do(lambda: stocks.release(out, channel, skus or [], everything=everything, who=who, why=why))
+
+
+@main.command()
+def replay(
+    scope: Annotated[str | None, typer.Argument(help="a channel, or the source")] = None,
+    flow: Annotated[str | None, typer.Argument(help="the flow, as `status` names it")] = None,
+    keys: Annotated[list[str] | None, typer.Argument(help="the keys; none: all held ones")] = None,
+    dead_letters: Annotated[bool, typer.Option("--dead-letters", help="read again what events were about")] = False,
+    who: Who = WHO,
+    why: Why = "replayed by hand",
+) -> None:
+    """Let held keys go, or read dead letters again; the work is derived from the present state."""
+    if dead_letters:
+        _do(lambda: replaying.replay_dead_letters(out, who=who, why=why))
+    elif scope and flow:
+        _do(lambda: replaying.replay_held(out, scope, flow, keys or [], who=who, why=why))
+    else:
+        _end(Exit.CONFIGURATION, "name a channel and a flow, or say --dead-letters")
+
+
+@main.command()
+def sandbox(
+    sizes: Annotated[int, typer.Option(help="sizes in the Centra shop")] = 100,
+    channels: Annotated[list[str] | None, typer.Option("--channel", help="a marketplace; repeat for more")] = None,
+) -> None:
+    """Run the stand-ins of Centra and Mirakl alone, on this machine, until Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        _do(lambda: sandboxes.sandbox(out, sizes=sizes, channels=channels or ["demo-fr"]))
+
+
+@main.command()
+def demo(
+    act: Annotated[str, typer.Option(help=f"what to play: {', '.join(playing.ACTS)}")] = "stock",
+    report: Annotated[Path | None, typer.Option(help="write the figures as JSON")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
+) -> None:
+    """Start everything on this machine, play a busy minute of stock changes and compare both ends."""
+    if act not in playing.ACTS:
+        _end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
+    found: object = None
+    with contextlib.suppress(KeyboardInterrupt):
+        found = _do(lambda: playing.demo(out, act=act, report=report, keep=keep))
+    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+
+
+if __name__ == "__main__":
+    main()

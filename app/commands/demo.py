@@ -1,0 +1,248 @@
+"""`demo`: everything on this machine, a busy minute of stock changes, and a table that compares both ends.
+
+The stand-ins' own ledgers are the judge: what Centra can sell against what each marketplace has, and how many
+calls of each code arrived against its ceiling. Time runs six times as fast, for the service and the stand-ins
+alike, so that one-minute ceilings pass in ten seconds; lags are in the seconds of that time. Later parts add acts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.clock import monotonic
+from app.commands.context import Exit, UnreachableError
+from app.commands.lab import Lab, Replica, Shape, lab
+from app.mirakl.quotas import ceiling_of
+from app.store.pool import Database, connect
+from app.store.statements import sql
+
+SCALE = 6.0
+FIRST_SECONDS = 40.0
+BUSY_APP_SECONDS = 60.0
+CHANGES_PER_SECOND = 60.0
+HOT_SKUS = 5
+HOT_SHARE = 0.5
+SETTLE_SECONDS = 45.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What the demo measured; `--report` writes it as JSON. Seconds are app seconds but for `real_seconds`."""
+
+    act: str = "stock"
+    channels: list[str] = field(default_factory=list)
+    sizes: int = 0
+    scale: float = SCALE
+    changes: int = 0
+    hottest_sku_changes: int = 0
+    pushes: dict[str, int] = field(default_factory=dict)
+    imports: dict[str, int] = field(default_factory=dict)
+    lag_seconds: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, dict[str, int]] = field(default_factory=dict)
+    ceilings_exceeded: int = 0
+    held: int = 0
+    differences: int = 0
+    real_seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether both ends agree and no ceiling was exceeded."""
+        return self.differences == 0 and self.ceilings_exceeded == 0 and self.held == 0 and self.changes > 0
+
+
+Act = Callable[[Console, Lab, Replica, Progress], Awaitable[Report]]
+
+
+async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -> Exit:
+    """Play an act; how it ended."""
+    began = monotonic()
+    shape = Shape(scale=SCALE, postgres={"fsync": "off", "full_page_writes": "off"})
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        starting = progress.add_task("starting Postgres, two marketplaces and a Centra shop", total=3)
+        async with lab(shape) as running:
+            progress.advance(starting, 2)
+            replica = await running.start_replica()
+            await running.send_webhooks_to(replica)
+            progress.advance(starting)
+            found = await ACTS[act](console, running, replica, progress)
+            found.real_seconds = round(monotonic() - began, 1)
+            progress.stop()
+            _show(console, found)
+            if report is not None:
+                await anyio.Path(report).write_text(json.dumps(asdict(found), indent=2) + "\n")
+                console.print(f"figures written to {report}")
+            if keep:
+                await _keep(console, running, replica)
+            return Exit.DONE if found.good else Exit.DIFFERENCES
+
+
+# ----------------------------------------------------------------------------------------------------- act: stock
+
+
+async def stock_act(console: Console, running: Lab, replica: Replica, progress: Progress) -> Report:
+    """A busy minute: thousands of changes, some SKUs hundreds of times, and what reaches the marketplaces."""
+    del console
+    found = Report(channels=list(running.mirakl), sizes=running.shape.sizes)
+    total = running.shape.sizes * len(running.mirakl)
+    first = progress.add_task("first push: every offer of both channels", total=total)
+    await _until_equal(running, progress, first, total, FIRST_SECONDS)
+    async with connect(running.dsn, work_size=2, desk_size=2) as database:
+        last_import = await database.desk.fetchval(sql("import/newest")) or 0
+        await _busy(running, progress, found)
+        after = progress.add_task("until both ends agree", total=total)
+        await _until_equal(running, progress, after, total, SETTLE_SECONDS)
+        await _until_at_rest(database, SETTLE_SECONDS)
+        await _measure(database, running, found, last_import)
+    found.differences = sum(len(d) for d in (await running.differences()).values())
+    await _count_calls(running, found)
+    del replica
+    return found
+
+
+async def _until_equal(running: Lab, progress: Progress, task: object, total: int, seconds: float) -> None:
+    """Until no quantity differs, for at most so long; the end is judged later."""
+    with anyio.move_on_after(seconds):
+        while True:
+            different = sum(len(d) for d in (await running.differences()).values())
+            progress.update(task, completed=total - different)  # type: ignore[arg-type]
+            if not different:
+                return
+            await anyio.sleep(0.3)
+
+
+async def _busy(running: Lab, progress: Progress, found: Report) -> None:
+    wanted = {
+        "changes_per_second": CHANGES_PER_SECOND,
+        "seconds": BUSY_APP_SECONDS,
+        "seed": 7,
+        "hot_share": HOT_SHARE,
+        "hot_skus": HOT_SKUS,
+    }
+    before = await running.ask(running.centra, "/_sandbox/ledger?code=stock")
+    since = int(str(before["total"]))
+    await running.ask(running.centra, "/_sandbox/load", dict(wanted))
+    task = progress.add_task("a busy minute in the shop: changes", total=int(CHANGES_PER_SECOND * BUSY_APP_SECONDS))
+    with anyio.move_on_after(2 * BUSY_APP_SECONDS / SCALE + 10):
+        while True:
+            load = await running.ask(running.centra, "/_sandbox/load")
+            progress.update(task, completed=int(str(load["made"])))
+            if load["done"]:
+                break
+            await anyio.sleep(0.2)
+    made = await running.ask(running.centra, f"/_sandbox/ledger?code=stock&since={since}")
+    entries = made["entries"]
+    assert isinstance(entries, list)
+    by_sku: dict[str, int] = {}
+    for entry in entries:
+        assert isinstance(entry, dict)
+        by_sku[str(entry["sku"])] = by_sku.get(str(entry["sku"]), 0) + 1
+    found.changes = len(entries)
+    found.hottest_sku_changes = max(by_sku.values(), default=0)
+
+
+async def _until_at_rest(database: Database, seconds: float) -> None:
+    """Until every line that was sent is confirmed and no stock key is due."""
+    with anyio.move_on_after(seconds):
+        while await database.desk.fetchval(sql("offer/unsettled")):  # noqa: ASYNC110 - Postgres has no event
+            await anyio.sleep(0.2)
+
+
+async def _measure(database: Database, running: Lab, found: Report, last_import: int) -> None:
+    for row in await database.desk.fetch(sql("import/figures"), last_import):
+        found.pushes[row["scope"]] = row["lines"]
+        found.imports[row["scope"]] = row["imports"]
+    lags = await database.desk.fetchrow(sql("import/lags"), last_import)
+    if lags is not None and lags["median"] is not None:
+        found.lag_seconds = {name: round(lags[name], 1) for name in ("median", "p99", "max")}
+    found.held = await database.desk.fetchval(sql("outbox/count_held"))
+    del running
+
+
+async def _count_calls(running: Lab, found: Report) -> None:
+    for name, address in {"centra": running.centra, **running.mirakl}.items():
+        seen = await running.ask(address, "/_sandbox/calls")
+        calls, violations = seen["calls"], seen["violations"]
+        assert isinstance(calls, dict)
+        assert isinstance(violations, list)
+        found.calls[name] = {code: int(str(count)) for code, count in sorted(calls.items())}
+        found.ceilings_exceeded += len(violations)
+
+
+ACTS: Mapping[str, Act] = {"stock": stock_act}
+
+# --------------------------------------------------------------------------------------------------------- showing
+
+
+def _show(console: Console, found: Report) -> None:
+    ends = Table("marketplace", title="what Centra can sell against what each marketplace has", title_justify="left")
+    for name in ("sizes", "files", "lines pushed", "changes for each line"):
+        ends.add_column(name, justify="right")
+    for channel in found.channels:
+        pushed = found.pushes.get(channel, 0)
+        ratio = f"{found.changes / pushed:.1f}" if pushed else "-"
+        ends.add_row(channel, str(found.sizes), str(found.imports.get(channel, 0)), str(pushed), ratio)
+    console.print(ends)
+    calls = Table("platform", "code", title="calls that arrived, against their ceilings", title_justify="left")
+    calls.add_column("calls", justify="right")
+    calls.add_column("ceiling")
+    for platform, by_code in found.calls.items():
+        for code, count in by_code.items():
+            calls.add_row(platform, code, str(count), "" if platform == "centra" else _ceiling(code))
+    console.print(calls)
+    lag = found.lag_seconds
+    console.print(
+        f"{found.changes} changes in a minute, the hottest SKU {found.hottest_sku_changes} times;"
+        f" from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s"
+        f" (a file may leave once a minute)"
+    )
+    colour = "green" if found.good else "red"
+    console.print(
+        f"[bold {colour}]{found.differences} differences, {found.ceilings_exceeded} calls over a ceiling,"
+        f" {found.held} held[/], in {found.real_seconds} s"
+    )
+
+
+def _ceiling(code: str) -> str:
+    try:
+        ceiling = ceiling_of(code)
+    except KeyError:
+        return ""
+    if ceiling.modest:
+        return "none published"
+    return f"{ceiling.calls} in {ceiling.interval_seconds:g} s"
+
+
+async def _keep(console: Console, running: Lab, replica: Replica) -> None:
+    console.print("\neverything keeps running; Ctrl-C ends it", highlight=False)
+    for name, address in {
+        "service": replica.address,
+        "metrics": f"{replica.address}/metrics",
+        "Centra stand-in": running.centra,
+        **{f"marketplace {c}": a for c, a in running.mirakl.items()},
+        "Postgres": running.dsn,
+        "channel file": str(running.channels_file),
+        "service log": str(replica.log),
+    }.items():
+        console.print(f"  {name:22} {address}", highlight=False, soft_wrap=True)
+    console.print("\nlook into it from another terminal, with these in the environment:", highlight=False)
+    for name in ("DATABASE_URL", "CENTRA_MIRAKL_CHANNELS_FILE", "CENTRA_TOKEN"):
+        console.print(f"  export {name}='{running.environment()[name]}'", highlight=False, soft_wrap=True)
+    console.print("  centra-mirakl status", highlight=False)
+    if replica.process.poll() is not None:
+        raise UnreachableError(f"the service has ended; its log is {replica.log}")
+    await anyio.sleep_forever()

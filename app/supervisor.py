@@ -1,0 +1,283 @@
+"""Composition root and life cycle: everything is put together here, and runs in one task group.
+
+Waits for Postgres (live, not ready, one try a second), starts a worker for each flow and scope, and drains on
+SIGTERM: nothing new is claimed, what runs has 25 s, a second signal ends at once. Replicas are equal; there is no
+leader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import TaskGroup
+
+from app.centra.client import CentraClient
+from app.clock import Clock
+from app.domain.ids import Scope
+from app.engine.flow import Flow, Services
+from app.engine.gauges import keep_gauges
+from app.engine.pauses import Pauses
+from app.engine.wakeups import Wakeups, scout
+from app.engine.worker import Worker
+from app.flows import all_flows
+from app.flows.allowance import SMALLEST_PLAN, buckets
+from app.mirakl.client import MiraklClient
+from app.mirakl.quotas import codes, spacing_seconds
+from app.settings import CENTRA_TOKEN, CENTRA_WEBHOOK_SECRETS, Channel, Channels, Process, Secrets, SettingsError
+from app.store.migrate import pending
+from app.store.permits import SharedPermits
+from app.store.pool import DATABASE_AWAY, Database, connect
+from app.store.time import read_rate
+from app.telemetry import metrics
+from app.telemetry.logs import log
+from app.telemetry.tracing import end_tracing
+from app.web.server import State, bind, create_app, server
+from app.wire.request import CallSeen, Observer
+from app.wire.transport import Transport
+
+DATABASE_RETRY_SECONDS = 1.0
+CLOCK_SECONDS = 1.0
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a process was told."""
+
+    process: Process
+    channels: Channels
+    secrets: Secrets
+
+    @property
+    def dsn(self) -> str:
+        """Where Postgres is. Raises SettingsError when nobody said."""
+        return database_address(self.process, self.secrets)
+
+    @property
+    def only_loopback(self) -> bool:
+        """Whether every platform is on this machine: only then may the clock be anything but the wall clock."""
+        urls = [self.channels.centra.url, *(c.url for c in self.channels.channel)]
+        return all(urlsplit(url).hostname in LOOPBACK for url in urls)
+
+
+def database_address(process: Process, secrets: Secrets) -> str:
+    """DATABASE_URL, from the environment or a mounted file. Raises SettingsError when nobody said."""
+    dsn = process.database_url.get_secret_value()
+    try:
+        return dsn or secrets.read("DATABASE_URL").get_secret_value()
+    except SettingsError as exc:
+        raise SettingsError(f"{exc}; it is the address of a PostgreSQL 15 or newer") from None
+
+
+# ------------------------------------------------------------------------------------------------ putting together
+
+
+@contextlib.asynccontextmanager
+async def services(configuration: Configuration, database: Database, wakeups: Wakeups) -> AsyncIterator[Services]:
+    """Everything a flow works with, over a database that is reachable."""
+    clock = Clock()
+    await _follow_clock(configuration, database, clock)
+    permits = SharedPermits(database, clock)
+    channels = configuration.channels
+    await open_permits(permits, channels, clock.scale)
+    async with contextlib.AsyncExitStack() as stack:
+        centra_transport = await stack.enter_async_context(_centra_transport(configuration, clock))
+        mirakl: dict[Scope, MiraklClient] = {}
+        for channel in channels.channel:
+            transport = await stack.enter_async_context(_mirakl_transport(configuration, channel, clock))
+            mirakl[Scope(channel.id)] = MiraklClient(
+                transport, permits, channel.id, channel.shop_id, profile=channel.profile
+            )
+        centra = CentraClient(centra_transport, permits, channels.centra.id)
+        yield Services(database, clock, permits, channels, centra, mirakl, wakeups, Pauses())
+
+
+async def open_permits(permits: SharedPermits, channels: Channels, scale: float) -> None:
+    """Make sure that every ceiling has its bucket; Centra's begin as the smallest plan until its words are read."""
+    for channel in channels.channel:
+        spacings = {code: spacing_seconds(code, channel.profile, scale) for code in codes(channel.profile)}
+        await permits.open(channel.id, {code: (1.0, 1.0 / seconds) for code, seconds in spacings.items()})
+    known = {bucket.name for bucket in await permits.all() if bucket.scope == channels.centra.id}
+    if not known:
+        await permits.open(channels.centra.id, buckets(SMALLEST_PLAN, channels.centra.share))
+
+
+def _centra_transport(configuration: Configuration, clock: Clock) -> Transport:
+    centra, secrets = configuration.channels.centra, configuration.secrets
+    secrets.read(CENTRA_TOKEN)  # said now, not at the first call
+    return Transport(
+        centra.url,
+        headers=lambda: {"Authorization": f"Bearer {secrets.read(CENTRA_TOKEN).get_secret_value()}"},
+        now=clock.now,
+        observer=_observer(centra.id),
+    )
+
+
+def _mirakl_transport(configuration: Configuration, channel: Channel, clock: Clock) -> Transport:
+    secrets = configuration.secrets
+    secrets.read(channel.secret_name)
+    return Transport(
+        channel.url,
+        headers=lambda: {"Authorization": secrets.read(channel.secret_name).get_secret_value()},
+        now=clock.now,
+        allowed_hosts=frozenset(channel.file_hosts),
+        observer=_observer(channel.id),
+    )
+
+
+def _observer(scope: str) -> Observer:
+    def observe(seen: CallSeen) -> None:
+        metrics.calls.labels(scope, seen.code, seen.outcome).inc()
+        metrics.call_seconds.labels(scope, seen.code).observe(seen.seconds)
+
+    return observe
+
+
+async def _follow_clock(configuration: Configuration, database: Database, clock: Clock) -> None:
+    async with database.desk.acquire() as connection:
+        rate = await read_rate(connection)
+    if rate is not None and not configuration.only_loopback:
+        raise SettingsError(
+            "the database has an app clock that is not the wall clock (table app_clock), which is for sandboxes only,"
+            " but the channel file names hosts that are not loopback: use another database"
+        )
+    clock.follow(rate)
+
+
+# ------------------------------------------------------------------------------------------------ life cycle
+
+
+async def run(configuration: Configuration) -> None:
+    """Work until a signal says stop. Raises SettingsError for a configuration that can't work."""
+    state = State()
+    listener = bind(configuration.process.host, configuration.process.port)
+    web = server(create_app(state, lambda: _webhook_secrets(configuration)))
+    async with anyio.create_task_group() as everything:
+        stop, web_ended = anyio.Event(), anyio.Event()
+
+        async def serve() -> None:
+            await web.serve(sockets=[listener])
+            web_ended.set()
+
+        everything.start_soon(_watch_signals, stop, everything)
+        everything.start_soon(serve)
+        log.info("listening", address="{}:{}".format(*listener.getsockname()[:2]))
+        try:
+            async with _database(configuration, state, stop) as found:
+                if found is not None:
+                    await _work(configuration, found[0], found[1], state, stop)
+        finally:
+            web.should_exit = True
+            with anyio.move_on_after(3, shield=True):
+                await web_ended.wait()
+            end_tracing()
+            everything.cancel_scope.cancel()
+
+
+def _webhook_secrets(configuration: Configuration) -> Sequence[str]:
+    found = configuration.secrets.read_several(CENTRA_WEBHOOK_SECRETS)
+    return [secret.get_secret_value() for secret in found]
+
+
+async def _watch_signals(stop: anyio.Event, everything: TaskGroup) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("signal", signal=signal.Signals(number).name)
+            if stop.is_set():
+                everything.cancel_scope.cancel()
+                return
+            stop.set()
+
+
+@contextlib.asynccontextmanager
+async def _database(
+    configuration: Configuration, state: State, stop: anyio.Event
+) -> AsyncIterator[tuple[Database, Wakeups] | None]:
+    """Postgres once it is reachable and migrated; None when we were stopped first."""
+    wakeups = Wakeups()
+    async with contextlib.AsyncExitStack() as stack:
+        while not stop.is_set():
+            try:
+                missing = await pending(configuration.dsn)
+                if not missing:
+                    database = await stack.enter_async_context(connect(configuration.dsn, wake=wakeups.marked))
+                    yield database, wakeups
+                    return
+                state.waits_for = f"the migrations {', '.join(missing)}: run `centra-mirakl migrate`"
+            except DATABASE_AWAY as exc:
+                state.waits_for = f"the database ({type(exc).__name__})"
+            log.warning("not_ready", reason=state.waits_for)
+            with anyio.move_on_after(DATABASE_RETRY_SECONDS):
+                await stop.wait()
+        yield None
+
+
+async def _work(
+    configuration: Configuration, database: Database, wakeups: Wakeups, state: State, stop: anyio.Event
+) -> None:
+    async with services(configuration, database, wakeups) as parts, anyio.create_task_group() as around:
+        flows = all_flows()
+        workers = [Worker(flow, scope, parts) for flow in flows for scope in flow.scopes(configuration.channels)]
+        _zero_counters(flows, configuration.channels)
+        around.start_soon(wakeups.hear, database.dsn)
+        around.start_soon(wakeups.tell, database)
+        around.start_soon(scout, database, wakeups, [(w.scope, w.flow.name) for w in workers], parts.clock.scale)
+        around.start_soon(
+            keep_gauges, database, parts.permits, parts.clock, {f.name: f.team for f in flows}, parts.source
+        )
+        around.start_soon(_keep_clock, configuration, database, parts.clock)
+        state.services = parts
+        metrics.ready.set(1)
+        log.info("ready", flows=len(flows), count=len(workers))
+        await _run_workers(workers, stop, configuration.process.drain_seconds, state)
+        metrics.ready.set(0)
+        around.cancel_scope.cancel()
+
+
+async def _run_workers(workers: Sequence[Worker], stop: anyio.Event, drain_seconds: float, state: State) -> None:
+    """Run all workers until told to stop, then let them finish what they have for so long."""
+    async with anyio.create_task_group() as running:
+
+        async def end() -> None:
+            await stop.wait()
+            state.draining = True
+            for worker in workers:
+                worker.stop()
+            await anyio.sleep(drain_seconds)
+            log.warning("drain_cut_short", seconds=drain_seconds)
+            running.cancel_scope.cancel()
+
+        async def work() -> None:
+            async with anyio.create_task_group() as group:
+                for worker in workers:
+                    group.start_soon(worker.run)
+            running.cancel_scope.cancel()
+
+        running.start_soon(end)
+        running.start_soon(work)
+
+
+async def _keep_clock(configuration: Configuration, database: Database, clock: Clock) -> None:
+    """Follow the app clock where there may be one."""
+    while configuration.only_loopback:
+        with contextlib.suppress(*DATABASE_AWAY):
+            await _follow_clock(configuration, database, clock)
+        await anyio.sleep(CLOCK_SECONDS)
+
+
+def _zero_counters(flows: Sequence[Flow], channels: Channels) -> None:
+    """Counters start at 0 for every label set that can occur (business rule 23)."""
+    for flow in flows:
+        for scope in flow.scopes(channels):
+            for verdict in ("settled", "waiting", "held", "postponed"):
+                metrics.keys_settled.labels(scope, flow.name, verdict)
+            metrics.claims_lost.labels(scope, flow.name)
+            metrics.passes_failed.labels(scope, flow.name)
+            metrics.stale_corrected.labels(scope, flow.name)
+    metrics.valve_openings.labels(channels.centra.id)
+    metrics.sweep_found.labels(channels.centra.id)

@@ -1,0 +1,19 @@
+-- What the service and the people who look may do with each table, by name. After each `centra-mirakl migrate`, as
+-- centra_mirakl_owner or a superuser; bears repetition. A test sees to it that no table is forgotten.
+
+-- The work: rows are permanent, so nothing here is deleted. Retention runs as centra_mirakl_migrate.
+GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox
+    TO centra_mirakl_run;
+GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
+GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
+GRANT USAGE ON SEQUENCE claim_number TO centra_mirakl_run;
+
+-- The ledger changes state and loses nothing; its history is written once.
+GRANT SELECT, INSERT, UPDATE ON effect TO centra_mirakl_run;
+GRANT SELECT, INSERT ON audit TO centra_mirakl_run;
+
+-- Read only: the schema's history for readiness, and the clock, which only sandboxes set.
+GRANT SELECT ON schema_migration, app_clock TO centra_mirakl_run;
+
+GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
+    schema_migration, app_clock TO centra_mirakl_read;
