@@ -232,7 +232,8 @@ class Worker:
         return bool(claims)
 
     async def _single(self, work: Pass) -> None:
-        self._ended.update(await self._work(work))
+        said = await self._work(work)  # first: `_ended` is another dict after every settle
+        self._ended.update(said)
         self._something_ended.set()
 
     async def _settle_ended(self) -> None:

@@ -1,0 +1,315 @@
+"""A whole service in this process, against stand-ins in another, on one clock that runs fast.
+
+`async with running(database_url, Shape(...)) as service:` gives every flow's workers, the listener for webhooks
+and a `Lab` with the stand-ins. Conditions are polled with a limit; nothing sleeps for a fixed time. It is
+opened and closed inside a test (never a fixture), so that its task group belongs to one task.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import anyio
+import asyncpg
+import httpx
+from anyio.abc import TaskGroup
+
+from app.clock import monotonic
+from app.commands.lab import CENTRA_KEY, WEBHOOK_SECRET, Lab, Shape, lab
+from app.domain.ids import Scope
+from app.engine.flow import Services
+from app.engine.gauges import keep_gauges
+from app.engine.pauses import Pauses
+from app.engine.wakeups import Wakeups, scout
+from app.engine.worker import Worker
+from app.flows import all_flows
+from app.settings import CENTRA_WEBHOOK_SECRETS, Process, Secrets
+from app.store.pool import connect
+from app.store.time import advance
+from app.supervisor import Configuration, services
+from app.telemetry import metrics
+from app.web.server import State, bind, create_app, server
+from tests.standins import Admin, Json, ask_async
+
+T = TypeVar("T")
+
+SCALE = 60.0
+PROBE_SECONDS = 0.5
+"""Real seconds between two probes of a paused scope; a minute outside tests."""
+FR, SE = "demo-fr", "demo-se"
+SOURCE = "centra"
+
+
+def shape(**members: Any) -> Shape:
+    """One channel and 20 sizes on a fast clock, unless said otherwise."""
+    return Shape(**{"channels": (FR,), "sizes": 20, "scale": SCALE, **members})
+
+
+async def until(condition: Callable[[], Awaitable[T]], what: str, *, seconds: float = 20.0) -> T:
+    """Poll until a condition gives something true, and give it; fail with its last answer when time is up."""
+    ends_at = monotonic() + seconds
+    while True:
+        found = await condition()
+        if found:
+            return found
+        assert monotonic() < ends_at, f"not within {seconds:g} s: {what}; last: {found!r}"
+        await anyio.sleep(0.03)
+
+
+def counted(name: str, **labels: str) -> float:
+    """A metric of this process, 0 when nobody touched it yet; tests compare it before and after."""
+    return metrics.registry.get_sample_value(f"centra_mirakl_{name}", labels) or 0.0
+
+
+@dataclass
+class Deployment:
+    """Stand-ins and a database, without a service yet. `secrets` is the folder of mounted secrets."""
+
+    lab: Lab
+    database: asyncpg.Connection
+    secrets: Path
+    admin: Admin[Awaitable[Json]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.admin = Admin(ask_async, self.lab.centra)
+
+    @property
+    def centra(self) -> str:
+        return self.lab.centra
+
+    def mirakl(self, channel: str = FR) -> str:
+        return self.lab.mirakl[channel]
+
+    def edit_channels(self, old: str, new: str) -> None:
+        """A person edits the channel file."""
+        text = self.lab.channels_file.read_text()
+        assert old in text
+        self.lab.channels_file.write_text(text.replace(old, new))
+
+    def configuration(self) -> Configuration:
+        return Configuration(Process(), self.lab.settings(), Secrets(self.secrets))
+
+    # ------------------------------------------------------------------------------------------ the stand-ins
+
+    async def sizes(self) -> list[Json]:
+        """The sizes of the shop, as Centra's stand-in keeps them."""
+        found: list[Json] = (await self.admin.get(self.centra, "/_sandbox/sizes?limit=1000"))["sizes"]
+        return found
+
+    async def sell(self, sku: str, fta: int, warehouse: int | None = None) -> None:
+        """Free to allocate of a SKU becomes `fta`, in the first warehouse if none is named."""
+        change: Json = {"sku": sku, "fta": fta} | ({} if warehouse is None else {"warehouse_id": warehouse})
+        await self.admin.post(self.centra, "/_sandbox/stock", {"changes": [change]})
+
+    async def bump(self, skus: Sequence[str], by: int = 1) -> None:
+        """Every SKU gets some more units, in one request but a change each."""
+        changes = [{"sku": sku, "delta": by} for sku in skus]
+        await self.admin.post(self.centra, "/_sandbox/stock", {"changes": changes})
+
+    async def faults(self, address: str, *faults: Json) -> None:
+        await self.admin.faults(address, faults)
+
+    async def offers(self, channel: str = FR) -> dict[str, int]:
+        """Quantities at the marketplace."""
+        found: dict[str, int] = (await self.admin.get(self.mirakl(channel), "/_sandbox/offers"))["offers"]
+        return found
+
+    async def sellable(self) -> dict[str, int]:
+        """What Centra's own stand-in says that it can sell."""
+        found: dict[str, int] = (await self.admin.get(self.centra, "/_sandbox/sellable?market=4"))["sellable"]
+        return found
+
+    async def calls(self, address: str, code: str) -> list[Json]:
+        """The calls of one code that arrived, oldest first."""
+        found: list[Json] = (await self.admin.calls(address, code))["log"]
+        return found
+
+    async def violations(self, address: str) -> list[Json]:
+        found: list[Json] = (await self.admin.calls(address))["violations"]
+        return found
+
+    async def pushed(self, channel: str = FR) -> list[Json]:
+        """The stock lines that the marketplace applied, oldest first."""
+        entries: list[Json] = (await self.admin.ledger(self.mirakl(channel)))["entries"]
+        return [entry for entry in entries if entry["code"] == "STO01"]
+
+    async def queued(self) -> int:
+        """Events that nobody has confirmed."""
+        queues = (await self.admin.post(self.centra, "/_sandbox/events", {}))["queues"]
+        return int(queues.get("centra-mirakl", {}).get("queued", 0))
+
+    # ------------------------------------------------------------------------------------------- the database
+
+    async def held(self, scope: str, flow: str) -> dict[str, str]:
+        """Held keys of a flow, with their reasons."""
+        rows = await self.database.fetch(
+            "SELECT key, reason FROM outbox WHERE scope = $1 AND flow = $2 AND state = 'held'", scope, flow
+        )
+        return {row["key"]: row["reason"] for row in rows}
+
+    async def key(self, scope: str, flow: str, key: str) -> Mapping[str, Any] | None:
+        row = await self.database.fetchrow(
+            "SELECT * FROM outbox WHERE scope = $1 AND flow = $2 AND key = $3", scope, flow, key
+        )
+        return None if row is None else dict(row)
+
+    async def offer(self, sku: str, channel: str = FR) -> Mapping[str, Any]:
+        row = await self.database.fetchrow("SELECT * FROM offer WHERE scope = $1 AND sku = $2", channel, sku)
+        assert row is not None, f"no offer {sku} on {channel}"
+        return dict(row)
+
+    async def count(self, statement: str, *arguments: object) -> int:
+        return int(await self.database.fetchval(statement, *arguments))
+
+    # ---------------------------------------------------------------------------------------------- conditions
+
+    async def alike(self, *channels: str, seconds: float = 20.0) -> None:
+        """Until every quantity of these channels (all of them) is what Centra can sell."""
+
+        async def same() -> bool:
+            wanted = await self.sellable()
+            return all([await self.offers(c) == wanted for c in channels or self.lab.mirakl])
+
+        await until(same, "both ends agree", seconds=seconds)
+
+    async def at_rest(self, *channels: str, seconds: float = 20.0) -> None:
+        """Until every offer of these channels is confirmed at what is wanted and no stock key is due or held."""
+        wanted = list(channels or self.lab.mirakl)
+
+        async def quiet() -> bool:
+            return not await self.count(
+                "SELECT (SELECT count(*) FROM offer WHERE live AND scope = ANY ($1) AND"
+                " (stock_confirmed IS DISTINCT FROM stock_wanted OR stock_confirmed IS NULL))"
+                " + (SELECT count(*) FROM outbox WHERE flow = 'stock' AND scope = ANY ($1)"
+                "    AND (due_at IS NOT NULL OR state = 'held'))"
+                " + (SELECT count(*) FROM import WHERE scope = ANY ($1) AND state IN ('sent', 'running'))",
+                wanted,
+            )
+
+        await self.alike(*channels, seconds=seconds)
+        await until(quiet, "stock is at rest", seconds=seconds)
+
+
+@dataclass
+class Service(Deployment):
+    """A running service, besides."""
+
+    parts: Services = field(kw_only=True)
+    address: str = field(kw_only=True)
+
+    async def jump(self, seconds: float) -> None:
+        """All clocks leap ahead, the stand-ins' first, so that no ceiling is met early."""
+        await self.admin.advance(seconds)
+        self.parts.clock.follow(await advance(self.database, seconds))
+        self.parts.wakeups.wake_all()
+
+    async def webhooks_on(self, **members: object) -> None:
+        """Centra's stand-in sends both kinds of webhooks here."""
+        target = {"url": f"{self.address}/webhooks/centra", "secret": WEBHOOK_SECRET}
+        await self.admin.post(self.centra, "/_sandbox/webhooks", {**target, **members})
+
+    async def deliver(self, body: bytes, signature: str | None, method: str = "POST") -> httpx.Response:
+        """A webhook by our own hand."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers |= {} if signature is None else {"X-Centra-Signature": signature}
+        async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
+            return await client.request(method, f"{self.address}/webhooks/centra", content=body, headers=headers)
+
+    def sign(self, body: bytes, *, secret: str = WEBHOOK_SECRET, age_seconds: float = 0.0) -> str:
+        """The header over a raw body, signed so many app seconds ago."""
+        at = int(self.parts.clock.now().timestamp() - age_seconds)
+        return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, hashlib.sha256).hexdigest()}"
+
+
+def payload(members: Json) -> bytes:
+    """The raw body of a webhook."""
+    return f"payload={quote(json.dumps(members, separators=(',', ':')), safe='')}".encode()
+
+
+# --------------------------------------------------------------------------------------------------------- starting
+
+
+@contextlib.asynccontextmanager
+async def deployed(dsn: str, wanted: Shape | None = None) -> AsyncIterator[Deployment]:
+    """Stand-ins, an empty database, a channel file and mounted secrets."""
+    async with lab(wanted or shape(), dsn=dsn) as place:
+        secrets = place.folder / "secrets"
+        secrets.mkdir()
+        (secrets / "centra_token").write_text(CENTRA_KEY)
+        (secrets / CENTRA_WEBHOOK_SECRETS.lower()).write_text(WEBHOOK_SECRET)
+        for channel in place.settings().channel:
+            (secrets / channel.secret_name.lower()).write_text(f"k-{channel.id}")
+        connection = await asyncpg.connect(dsn)
+        try:
+            yield Deployment(place, connection, secrets)
+        finally:
+            await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(place: Deployment) -> AsyncIterator[Service]:
+    """The service over a deployment, until the block ends; it drains then. May be started again after."""
+    configuration = place.configuration()
+    wakeups = Wakeups()
+    async with connect(place.lab.dsn, wake=wakeups.marked) as database:
+        async with services(configuration, database, wakeups) as built, anyio.create_task_group() as around:
+            parts = replace(built, pauses=Pauses(PROBE_SECONDS))
+            workers = [Worker(f, scope, parts) for f in all_flows() for scope in f.scopes(parts.settings)]
+            _start_around(around, parts, workers, place.lab.dsn)
+            async with _listening(parts, configuration.secrets) as address, _drained(workers):
+                yield Service(place.lab, place.database, place.secrets, parts=parts, address=address)
+            around.cancel_scope.cancel()
+
+
+@contextlib.asynccontextmanager
+async def running(dsn: str, wanted: Shape | None = None, *, settle: bool = True) -> AsyncIterator[Service]:
+    """A deployment and its service; `settle`: after its first full push has come to rest."""
+    async with deployed(dsn, wanted) as place, serving(place) as service:
+        if settle:
+            await service.at_rest()
+        yield service
+
+
+def _start_around(around: TaskGroup, parts: Services, workers: Sequence[Worker], dsn: str) -> None:
+    places = [(worker.scope, worker.flow.name) for worker in workers]
+    teams = {flow.name: flow.team for flow in all_flows()}
+    around.start_soon(parts.wakeups.hear, dsn)
+    around.start_soon(parts.wakeups.tell, parts.database)
+    around.start_soon(scout, parts.database, parts.wakeups, places, parts.clock.scale)
+    around.start_soon(keep_gauges, parts.database, parts.permits, parts.clock, teams, parts.source)
+
+
+@contextlib.asynccontextmanager
+async def _drained(workers: Sequence[Worker]) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as group:
+        for worker in workers:
+            group.start_soon(worker.run)
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.stop()
+            group.cancel_scope.deadline = anyio.current_time() + 10
+
+
+@contextlib.asynccontextmanager
+async def _listening(parts: Services, secrets: Secrets) -> AsyncIterator[str]:
+    state = State()
+    state.services = parts
+    socket = bind("127.0.0.1", 0)
+    web = server(create_app(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)]))
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: web.serve(sockets=[socket]))
+        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        web.should_exit = True
+
+
+def scope(channel: str) -> Scope:
+    """A channel's id as the service types it."""
+    return Scope(channel)
