@@ -23,6 +23,7 @@ from app.settings import Secrets, SettingsError, load_process
 from app.store.embedded import LocalPostgresError
 from app.store.migrate import MigrationError, migrate
 from app.store.pool import DATABASE_AWAY
+from app.store.retention import Keep, trim
 from app.supervisor import database_address
 from app.supervisor import run as run_service
 from app.telemetry.logs import configure_logs
@@ -74,6 +75,14 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return found
 
 
+def _dsn() -> str:
+    try:
+        process = load_process()
+        return database_address(process, Secrets(process.secrets_folder))
+    except SettingsError as exc:
+        _end(Exit.CONFIGURATION, str(exc))
+
+
 @main.command()
 def run() -> None:
     """Run the service: workers, webhooks, health and metrics, until SIGTERM."""
@@ -90,15 +99,20 @@ def run() -> None:
 @main.command(name="migrate")
 def migrate_database() -> None:
     """Bring the database to this release's schema. Safe to run from several places at once."""
-    try:
-        process = load_process()
-        dsn = database_address(process, Secrets(process.secrets_folder))
-    except SettingsError as exc:
-        _end(Exit.CONFIGURATION, str(exc))
+    dsn = _dsn()
     applied = _do(lambda: migrate(dsn))
     out.print(
         "\n".join(f"applied {name}" for name in applied) if isinstance(applied, list) and applied else "up to date"
     )
+
+
+@main.command()
+def retention() -> None:
+    """Delete what has served its time: imports, effects, facts, audit months. Run it daily, under the migrate role."""
+    dsn = _dsn()
+    found = _do(lambda: trim(dsn, Keep()))
+    if isinstance(found, dict):
+        out.print("\n".join(f"{count:>8} {name} deleted" for name, count in found.items()))
 
 
 @main.command()

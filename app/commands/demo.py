@@ -197,12 +197,13 @@ def _show(console: Console, found: Report) -> None:
         ratio = f"{found.changes / pushed:.1f}" if pushed else "-"
         ends.add_row(channel, str(found.sizes), str(found.imports.get(channel, 0)), str(pushed), ratio)
     console.print(ends)
-    calls = Table("platform", "code", title="calls that arrived, against their ceilings", title_justify="left")
-    calls.add_column("calls", justify="right")
-    calls.add_column("ceiling")
-    for platform, by_code in found.calls.items():
-        for code, count in by_code.items():
-            calls.add_row(platform, code, str(count), "" if platform == "centra" else _ceiling(code))
+    calls = Table("code", title="calls that arrived, against their ceilings", title_justify="left")
+    for platform in found.calls:
+        calls.add_column(platform, justify="right")
+    calls.add_column("at most")
+    for code in dict.fromkeys(code for by_code in found.calls.values() for code in by_code):
+        counts = [str(by_code.get(code, "")) for by_code in found.calls.values()]
+        calls.add_row(code, *counts, "its plan's six buckets" if code in found.calls["centra"] else _ceiling(code))
     console.print(calls)
     lag = found.lag_seconds
     console.print(

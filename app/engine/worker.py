@@ -24,6 +24,7 @@ from app.store.outbox import Claim, Postponed, Settled, Verdict
 from app.store.pool import DATABASE_AWAY
 from app.telemetry import metrics
 from app.telemetry.logs import log
+from app.telemetry.tracing import pass_span
 from app.wire.permit import Permit, PermitWait
 
 POLL_SECONDS = 0.005
@@ -266,7 +267,8 @@ class Worker:
         """Run the flow on the claims and say how each ended, whatever happened."""
         claimed = list(work.claims)
         try:
-            said: Verdicts = await self.flow.work(work)
+            with pass_span(self.scope, self.flow.name, len(claimed)):
+                said: Verdicts = await self.flow.work(work)
         except Exception as exc:
             self._failures += 1
             metrics.passes_failed.labels(self.scope, self.flow.name).inc()
@@ -274,9 +276,11 @@ class Worker:
             reason = f"{type(exc).__name__}: {exc}"[:500]
             return {c: Postponed(self._retry_at(c), reason) for c in claimed}
         self._failures = 0
-        now = self._services.clock.now().timestamp()
-        metrics.last_success_seconds.labels(self.scope, self.flow.name).set(now)
-        return {c: said.get(c, Settled()) for c in claimed}
+        ended = {c: said.get(c, Settled()) for c in claimed}
+        if not all(isinstance(verdict, Postponed) for verdict in ended.values()):
+            now = self._services.clock.now().timestamp()
+            metrics.last_success_seconds.labels(self.scope, self.flow.name).set(now)
+        return ended
 
     def _retry_at(self, claim: Claim) -> datetime:
         return retry_at(self._services.clock, claim, self.flow.retry_base_seconds, self.flow.retry_cap_seconds)

@@ -25,9 +25,11 @@ from app.store import mirrors, offers, sizes
 from app.store.outbox import Claim, Held, Verdict
 from app.store.pool import Transaction
 from app.store.sizes import SizeRead
-from app.wire.outcome import Applied
+from app.wire.outcome import Applied, Failure, Unknown
 
 SIZES = "sizes"
+OWN_FAULT_ATTEMPTS = 3
+"""How often a size is read in vain before it is its own fault, and no passing trouble of Centra's."""
 
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
@@ -35,22 +37,45 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     services = turn.services
     by_id = {int(c.key): c for c in turn.claims}
     read_at = services.clock.now()
-    answer = await services.centra.read_sizes(sorted(by_id), await warehouses(services))
-    if not isinstance(answer, Applied):
-        return {c: after_failure(answer, c, services.clock, services.pauses, turn.scope) for c in turn.claims}
-    services.pauses.resume(turn.scope)
+    answers, failed = await _read(turn, sorted(by_id), await warehouses(services))
     await fail_point(failpoints.SIZES_READ)
-    said = understood(services, answer.value.sizes)
+    said = understood(services, (size for answer in answers for size in answer.sizes))
     since = {r.size.sku: by_id[r.size.size_id].dirty_since for r in said.reads if r.size.size_id in by_id}
     await services.database.transact(lambda tx: store_reads(tx, services, said, read_at, since))
     await fail_point(failpoints.SIZES_STORED)
     verdicts: dict[Claim, Verdict] = {by_id[u.size_id]: Held(u.reason) for u in said.unclear if u.size_id in by_id}
-    words = {e.message for e in answer.value.errors}
-    missing = "missing from Centra's answer" + (f": {'; '.join(sorted(words))[:300]}" if words else "")
-    for size_id in answer.value.missing_ids:
-        if size_id in by_id:
-            verdicts.setdefault(by_id[size_id], Held(f"size {size_id} is {missing}"))
+    for answer in answers:
+        words = {e.message for e in answer.errors}
+        missing = "missing from Centra's answer" + (f": {'; '.join(sorted(words))[:300]}" if words else "")
+        for size_id in answer.missing_ids:
+            if size_id in by_id:
+                verdicts.setdefault(by_id[size_id], Held(f"size {size_id} is {missing}"))
+    for size_id, failure in failed.items():
+        verdicts[by_id[size_id]] = await _after(turn, by_id[size_id], failure)
     return verdicts
+
+
+async def _read(turn: Pass, ids: list[int], direct: list[int]) -> tuple[list[schema.SizesAnswer], dict[int, Failure]]:
+    """Read sizes; an answer that can't be used is asked for again in halves, so that one size spoils no other."""
+    services = turn.services
+    answer = await services.centra.read_sizes(ids, direct)
+    if isinstance(answer, Applied):
+        services.pauses.resume(turn.scope)
+        return [answer.value], {}
+    if not isinstance(answer, Unknown) or len(ids) == 1 or not turn.still_ours:
+        return [], dict.fromkeys(ids, answer)
+    answers, failed = await _read(turn, ids[: len(ids) // 2], direct)
+    more, also = await _read(turn, ids[len(ids) // 2 :], direct)
+    return answers + more, failed | also
+
+
+async def _after(turn: Pass, claim: Claim, failure: Failure) -> Verdict:
+    """A size that can't be read time after time, while Centra answers other questions, is held."""
+    services = turn.services
+    vainly = isinstance(failure, Unknown) and claim.attempts >= OWN_FAULT_ATTEMPTS
+    if vainly and isinstance(await services.centra.read_rate_limits(), Applied):
+        return Held(f"size {claim.key} can't be read: {failure.reason}")
+    return after_failure(failure, claim, services.clock, services.pauses, turn.scope)
 
 
 async def warehouses(services: Services) -> list[int]:

@@ -48,6 +48,8 @@ LARGEST_FILE = 50_000
 READ_SLICE = 2_000
 SLOT_SECONDS = 1.0
 FIRST_POLL_SECONDS = 2.0
+LONGEST_FIRST_POLL_SECONDS = 60.0
+"""One import that took half an hour must not keep the slot of the next five that long."""
 UNREAD_SECONDS = 60.0
 
 
@@ -219,7 +221,8 @@ async def _send(turn: Pass, plan: Plan) -> dict[Claim, Verdict]:
 
 async def _store_id(services: Services, scope: Scope, import_id: ImportId, effect_id: EffectId, remote_id: str) -> None:
     usual = await imports.usual_seconds(services.database, scope, KIND)
-    first_poll = services.clock.after(FIRST_POLL_SECONDS if usual is None else max(1.0, usual + 0.5))
+    expected = FIRST_POLL_SECONDS if usual is None else max(1.0, usual + 0.5)
+    first_poll = services.clock.after(min(expected, LONGEST_FIRST_POLL_SECONDS))
 
     async def steps(transaction: Transaction) -> None:
         connection = transaction.connection

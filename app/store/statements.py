@@ -24,6 +24,12 @@ def storable(text: str | None) -> str | None:
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
+@cache
+def template(name: str) -> str:
+    """A statement that takes no parameters where it needs values: they are put in by `%`, and are never input."""
+    return (FOLDER / f"{name}.template").read_text(encoding="utf-8")
+
+
 def names() -> list[str]:
     """Every statement there is."""
     return sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.sql"))

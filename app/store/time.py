@@ -12,7 +12,7 @@ import asyncpg
 
 from app.clock import Clock, Rate, wall_now
 from app.store.pool import Connection
-from app.store.statements import sql
+from app.store.statements import sql, template
 
 
 async def read_rate(connection: Connection) -> Rate | None:
@@ -26,7 +26,7 @@ async def set_rate(connection: Connection, rate: Rate) -> None:
     async with connection.transaction():
         await connection.execute(sql("app_clock/write"), rate.app_at, rate.real_at, rate.scale)
         await connection.execute(
-            sql("app_clock/replace") % (rate.app_at.isoformat(), rate.real_at.isoformat(), rate.scale)
+            template("app_clock/replace") % (rate.app_at.isoformat(), rate.real_at.isoformat(), rate.scale)
         )
 
 

@@ -22,7 +22,6 @@ from anyio.abc import TaskGroup
 
 from app.clock import monotonic
 from app.commands.lab import CENTRA_KEY, WEBHOOK_SECRET, Lab, Shape, lab
-from app.domain.ids import Scope
 from app.engine.flow import Services
 from app.engine.gauges import keep_gauges
 from app.engine.pauses import Pauses
@@ -257,14 +256,18 @@ async def serving(place: Deployment) -> AsyncIterator[Service]:
     """The service over a deployment, until the block ends; it drains then. May be started again after."""
     configuration = place.configuration()
     wakeups = Wakeups()
-    async with connect(place.lab.dsn, wake=wakeups.marked) as database:
-        async with services(configuration, database, wakeups) as built, anyio.create_task_group() as around:
-            parts = replace(built, pauses=Pauses(PROBE_SECONDS))
-            workers = [Worker(f, scope, parts) for f in all_flows() for scope in f.scopes(parts.settings)]
-            _start_around(around, parts, workers, place.lab.dsn)
-            async with _listening(parts, configuration.secrets) as address, _drained(workers):
-                yield Service(place.lab, place.database, place.secrets, parts=parts, address=address)
-            around.cancel_scope.cancel()
+    async with (
+        _plainly(),
+        connect(place.lab.dsn, wake=wakeups.marked) as database,
+        services(configuration, database, wakeups) as built,
+        anyio.create_task_group() as around,
+    ):
+        parts = replace(built, pauses=Pauses(PROBE_SECONDS))
+        workers = [Worker(f, scope, parts) for f in all_flows() for scope in f.scopes(parts.settings)]
+        _start_around(around, parts, workers, place.lab.dsn)
+        async with _listening(parts, configuration.secrets) as address, _drained(workers):
+            yield Service(place.lab, place.database, place.secrets, parts=parts, address=address)
+        around.cancel_scope.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -274,6 +277,18 @@ async def running(dsn: str, wanted: Shape | None = None, *, settle: bool = True)
         if settle:
             await service.at_rest()
         yield service
+
+
+@contextlib.asynccontextmanager
+async def _plainly() -> AsyncIterator[None]:
+    """A test that fails inside task groups fails with its own error, not with a group of one."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        inner: BaseException = group
+        while isinstance(inner, BaseExceptionGroup) and len(inner.exceptions) == 1:
+            inner = inner.exceptions[0]
+        raise inner from None
 
 
 def _start_around(around: TaskGroup, parts: Services, workers: Sequence[Worker], dsn: str) -> None:
@@ -303,13 +318,20 @@ async def _listening(parts: Services, secrets: Secrets) -> AsyncIterator[str]:
     state = State()
     state.services = parts
     socket = bind("127.0.0.1", 0)
-    web = server(create_app(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)]))
+    web = server(
+        create_app(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)])
+    )
+    ended = anyio.Event()
+
+    async def serve() -> None:
+        await web.serve(sockets=[socket])
+        ended.set()
+
     async with anyio.create_task_group() as group:
-        group.start_soon(lambda: web.serve(sockets=[socket]))
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-        web.should_exit = True
-
-
-def scope(channel: str) -> Scope:
-    """A channel's id as the service types it."""
-    return Scope(channel)
+        group.start_soon(serve)
+        try:
+            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        finally:
+            web.should_exit = True
+            with anyio.move_on_after(3, shield=True):
+                await ended.wait()

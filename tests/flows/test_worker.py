@@ -71,7 +71,7 @@ class Bench:
 
     async def clean(self, flow: Flow) -> bool:
         left = "SELECT count(*) FROM outbox WHERE flow = $1 AND (due_at <= app_now() OR claim IS NOT NULL)"
-        return await self.database.desk.fetchval(left, flow.name) == 0
+        return bool(await self.database.desk.fetchval(left, flow.name) == 0)
 
 
 async def until(holds: Callable[[], Awaitable[bool] | bool], seconds: float = 10) -> None:
@@ -146,7 +146,7 @@ async def test_a_thousand_changes_of_a_key_are_few_passes_with_the_newest_value(
 
     toy = flow(push, batch=100)
     bench.start(toy)
-    for value in range(1, 1001):
+    for value in range(1, 1001):  # noqa: B007 - the pass reads it
         await bench.mark(toy, "VX-1-M")
     await until(lambda: bench.clean(toy))
     assert pushed == 1000
@@ -189,7 +189,11 @@ async def test_keys_a_flow_does_not_name_are_settled_and_the_rest_end_as_it_says
     later = datetime.now(UTC) + timedelta(hours=1)
 
     async def judge(turn: Pass) -> Mapping[Claim, Verdict]:
-        said = {"wait": Waiting(later, "no price"), "hold": Held("no such SKU"), "later": Postponed(later, "429")}
+        said: dict[str, Verdict] = {
+            "wait": Waiting(later, "no price"),
+            "hold": Held("no such SKU"),
+            "later": Postponed(later, "429"),
+        }
         return {c: said[c.key] for c in turn.claims if c.key in said}
 
     toy = flow(judge, batch=10)
@@ -405,7 +409,7 @@ async def test_keys_of_a_lane_are_worked_one_after_the_other(bench: Bench) -> No
     assert all(order.index(f"{lane} orders") < order.index(f"{lane} refunds") for lane in lanes)
 
 
-# ---------------------------------------------------------------------------------------------------- losing and stopping
+# ------------------------------------------------------------------------------------------------ losing and stopping
 
 
 @pytest.mark.parametrize("effects", [True, False])
@@ -584,8 +588,10 @@ async def test_without_any_notice_the_scout_finds_marks_expired_leases_and_due_t
             assert taken[3] < 0.4, taken
             soon = datetime.now(UTC) + timedelta(seconds=0.5)
             await write_marks(silent, [Mark(SCOPE, toy.name, "soon", due_at=soon)])
-            await silent.execute("UPDATE outbox SET due_at = app_now() - interval '1 s', claim = 0, claimed_version = 1,"
-                                 " lease_until = clock_timestamp() + interval '0.5 s' WHERE key = 'A-0'")  # fmt: skip
+            await silent.execute(
+                "UPDATE outbox SET due_at = app_now() - interval '1 s', claim = 0, claimed_version = 1,"
+                " lease_until = clock_timestamp() + interval '0.5 s' WHERE key = 'A-0'"
+            )
             del done["A-0"]
             await until(lambda: {"soon", "A-0"} <= set(done), 3)
     finally:

@@ -15,7 +15,7 @@ from app.store.statements import names, sql
 
 DATABASE = Path(__file__).resolve().parents[2] / "deploy" / "database"
 RUN, READ, OWNER, MIGRATE = (f"centra_mirakl_{role}" for role in ("run", "read", "owner", "migrate"))
-SANDBOX_ONLY = {"app_clock/write", "app_clock/replace"}
+SANDBOX_ONLY = {"app_clock/write"}
 """Only the demo and the tests set the app clock, on a database of their own."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -57,7 +57,8 @@ async def _may(connection: Connection, role: str, right: str) -> set[str]:
 
 async def test_every_statement_of_the_service_is_allowed_to_its_role(granted: Connection) -> None:
     tried = 0
-    for name in sorted(set(names()) - SANDBOX_ONLY):
+    ours = (name for name in names() if not name.startswith("retention/"))  # those run under the migrate role
+    for name in sorted(set(ours) - SANDBOX_ONLY):
         parameters = len((await granted.prepare(sql(name))).get_parameters())
         await granted.execute(f"SET LOCAL ROLE {RUN}")
         arguments = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
