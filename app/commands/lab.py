@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -200,7 +202,12 @@ async def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None
 
 @contextlib.asynccontextmanager
 async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
-    """Postgres (or an empty database at `dsn`), migrated, and both stand-ins, seeded alike; no replica yet."""
+    """Postgres (or an empty database at `dsn`), migrated, and both stand-ins, seeded alike; no replica yet.
+
+    SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="centra-mirakl-lab-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         async with contextlib.AsyncExitStack() as stack:

@@ -9,8 +9,9 @@ it is, is a cursor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import anyio
 import msgspec
 
 from app.domain.ids import Sku
@@ -26,7 +27,8 @@ from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
-from app.wire.outcome import Applied
+from app.wire.decode import Items
+from app.wire.outcome import Applied, NotSent, Outcome
 
 READ_BACK = "read_back"
 FULL_SECONDS = 86_400.0
@@ -34,6 +36,8 @@ OVERLAP_SECONDS = 120.0
 FIRST_POLL_SECONDS = 2.0
 PAGE = 2_000
 EXPORT_LOST_SECONDS = 3_600.0
+PATIENCE_SECONDS = 60.0
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Export(msgspec.Struct, frozen=True):
@@ -66,6 +70,8 @@ async def _ask(turn: Pass, claim: Claim, export: Export) -> Verdict:
     if not full and export.last_asked_at is not None:
         since = datetime.fromisoformat(export.last_asked_at) - timedelta(seconds=OVERLAP_SECONDS)
     answer = await services.mirakl[scope].of52_export_offers(since)
+    if full and isinstance(answer, NotSent):  # today's full export was lost, or is not due yet: all changes ever, then
+        answer = await services.mirakl[scope].of52_export_offers(EVER)
     if not isinstance(answer, Applied):
         return after_failure(answer, claim, services.clock, services.pauses, scope)
     services.pauses.resume(scope)
@@ -104,7 +110,7 @@ async def _fetch(turn: Pass, claim: Claim, export: Export, asked_at: datetime, u
     services, scope = turn.services, turn.scope
     found: list[Live] = []
     for url in urls:
-        answer = await services.mirakl[scope].of54_download_offers(url)
+        answer = await _download(turn, url)
         if not isinstance(answer, Applied):
             await _keep(turn, msgspec.structs.replace(export, tracking_id=None))
             return after_failure(answer, claim, services.clock, services.pauses, scope)
@@ -126,6 +132,22 @@ async def _fetch(turn: Pass, claim: Claim, export: Export, asked_at: datetime, u
     asked = asked_at.isoformat()
     await _keep(turn, Export(last_asked_at=asked, last_full_at=asked if export.full else export.last_full_at))
     return Settled(services.clock.after(services.channel(scope).stock.read_back_seconds))
+
+
+async def _download(turn: Pass, url: str) -> Outcome[Items[Offer]]:
+    """One file. Its link serves once, so a missing permit is waited for here."""
+    services = turn.services
+    while True:
+        answer = await services.mirakl[turn.scope].of54_download_offers(url)
+        if (
+            not isinstance(answer, NotSent)
+            or answer.retry_at_seconds is None
+            or answer.retry_at_seconds > PATIENCE_SECONDS
+        ):
+            return answer
+        await anyio.sleep(answer.retry_at_seconds / services.clock.scale)
+        if not turn.still_ours:
+            await turn.extend()
 
 
 def _live(offer: Offer) -> Live:

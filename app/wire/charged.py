@@ -10,10 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.wire.outcome import NotSent, Outcome
+from app.wire.outcome import NotSent, Outcome, Refused
 from app.wire.permit import Charge, Permit, Permits, PermitWait
 from app.wire.request import WireRequest, WireResponse
 from app.wire.transport import Transport
+
+UNKNOWN_CALLER = 401
+"""A key that nobody knows uses up nobody's ceiling: the right one must not wait a day for a daily call."""
 
 
 @dataclass
@@ -73,6 +76,8 @@ class ChargedCalls:
         return None
 
     async def _account_for(self, outcome: Outcome[WireResponse], held: _Held, charges: Sequence[Charge]) -> None:
+        if isinstance(outcome, Refused) and outcome.status == UNKNOWN_CALLER and held.permit is not None:
+            await self.permits.give_back(held.permit)
         if not isinstance(outcome, NotSent):
             return
         if outcome.turned_away:

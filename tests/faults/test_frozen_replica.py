@@ -1,0 +1,55 @@
+"""A replica frozen past its lease and woken: the other has taken over, and what it still writes matches nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.faults.deployment import LEASE_SECONDS, deployed, eventually, frozen, metric_of, shape
+
+LOST = "centra_mirakl_claims_lost_total"
+# A frozen process may hold locks: Postgres ends a transaction that idles for a minute.
+REST_SECONDS = 75.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("point", "states"), [("stock.sent", ("unknown", "not_sent")), ("stock.posted", ("unknown", "done"))]
+)
+async def test_the_other_takes_over_and_the_late_settle_matches_nothing(
+    database_url: str, point: str, states: tuple[str, str]
+) -> None:
+    async with deployed(database_url, shape(), replicas=1) as deployment:
+        await deployment.begin()
+        other = deployment.replicas[0]
+        sleeper = await deployment.start(f"{point}=stop", wait=False)
+        await deployment.lab.send_webhooks_to(sleeper)
+        await deployment.load()
+        await frozen(sleeper.process, 30)
+        await deployment.lab.send_webhooks_to(other)
+        query = "SELECT id, state FROM import WHERE state = 'sent'"
+        (doubtful,) = await deployment.rows(query)
+
+        async def state() -> str:
+            return str(await deployment.database.desk.fetchval("SELECT state FROM import WHERE id = $1", doubtful["id"]))
+
+        await eventually(state, lambda state: state == states[0], REST_SECONDS, "the import is in doubt")
+        await deployment.taken_over(REST_SECONDS)
+        assert await deployment.calm() > 0
+        await deployment.rest(REST_SECONDS)
+        newest = await deployment.newest_import()
+
+        os.kill(sleeper.process.pid, signal.SIGCONT)
+
+        async def lost() -> float:
+            return await metric_of(sleeper, LOST, flow="stock")
+
+        await eventually(lost, lambda lost: lost > 0, 20, "the woken replica learns that its claims are lost")
+        await eventually(state, lambda state: state == states[1], 20, "the import ends")
+        await eventually(deployment.newest_import, lambda now: now > newest, 20, "its keys are pushed again")
+        await deployment.rest(REST_SECONDS)
+        await deployment.check()
+        assert LEASE_SECONDS < REST_SECONDS
