@@ -161,8 +161,10 @@ async def run(configuration: Configuration) -> None:
         stop, web_ended = anyio.Event(), anyio.Event()
 
         async def serve() -> None:
-            await web.serve(sockets=[listener])
-            web_ended.set()
+            try:
+                await web.serve(sockets=[listener])
+            finally:
+                web_ended.set()
 
         everything.start_soon(_watch_signals, stop, everything)
         everything.start_soon(serve)
@@ -204,13 +206,16 @@ async def _database(
         while not stop.is_set():
             try:
                 missing = await pending(configuration.dsn)
+                database = None
                 if not missing:
                     database = await stack.enter_async_context(connect(configuration.dsn, wake=wakeups.marked))
+            except DATABASE_AWAY as exc:
+                state.waits_for = f"the database ({type(exc).__name__})"
+            else:
+                if database is not None:  # outside the `try`: what fails in the caller's block is not ours
                     yield database, wakeups
                     return
                 state.waits_for = f"the migrations {', '.join(missing)}: run `centra-mirakl migrate`"
-            except DATABASE_AWAY as exc:
-                state.waits_for = f"the database ({type(exc).__name__})"
             log.warning("not_ready", reason=state.waits_for)
             with anyio.move_on_after(DATABASE_RETRY_SECONDS):
                 await stop.wait()
@@ -227,9 +232,7 @@ async def _work(
         around.start_soon(wakeups.hear, database.dsn)
         around.start_soon(wakeups.tell, database)
         around.start_soon(scout, database, wakeups, [(w.scope, w.flow.name) for w in workers], parts.clock.scale)
-        around.start_soon(
-            keep_gauges, database, parts.permits, parts.clock, {f.name: f.team for f in flows}, parts.source
-        )
+        around.start_soon(keep_gauges, parts, {(w.scope, w.flow.name): w.flow.team for w in workers})
         around.start_soon(_keep_clock, configuration, database, parts.clock)
         state.services = parts
         metrics.ready.set(1)

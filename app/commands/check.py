@@ -65,7 +65,7 @@ def _failed(scope: str, subject: str, outcome: Outcome[object], advice: str) -> 
             hint = f"; {advice}" if kind is RefusalKind.CREDENTIALS else ""
             return Finding(scope, subject, False, f"{reason}{hint}")
         case NotSent(reason) | Unknown(reason):
-            return Finding(scope, subject, False, f"no answer: {reason}", unreachable=True)
+            return Finding(scope, subject, False, f"no answer, is the URL right? {reason}", unreachable=True)
         case Applied():
             return Finding(scope, subject, True, "")
 
@@ -112,7 +112,7 @@ async def _channel(parts: Services, channel: Channel, topology: Topology | None)
     scope, mirakl = Scope(channel.id), parts.mirakl[Scope(channel.id)]
     version = await mirakl.v01_check_version()
     if not isinstance(version, Applied):
-        return [_failed(scope, "instance", version, "is the URL right?")]
+        return [_failed(scope, "instance", version, _key_advice(channel))]
     findings = [Finding(scope, "instance", True, channel.url), *_sales(channel, topology)]
     findings += await _shop(parts, channel)
     for code, subject, read, words in (
@@ -125,6 +125,10 @@ async def _channel(parts: Services, channel: Channel, topology: Topology | None)
     ):
         findings.append(await _mirrored(parts, scope, f"{subject} ({code})", code, read, words))
     return findings
+
+
+def _key_advice(channel: Channel) -> str:
+    return f"make a new key in the back office and put it into {channel.secret_name}"
 
 
 def _sales(channel: Channel, topology: Topology | None) -> list[Finding]:
@@ -143,8 +147,7 @@ async def _shop(parts: Services, channel: Channel) -> list[Finding]:
     scope = Scope(channel.id)
     account = await _fresh_or_mirror(parts, scope, "A01", parts.mirakl[scope].a01_get_account, schema.Account)
     if not isinstance(account, tuple):
-        advice = f"make a new key in the back office and put it into {channel.secret_name}"
-        return [_failed(scope, "key and shop (A01)", account, advice)]
+        return [_failed(scope, "key and shop (A01)", account, _key_advice(channel))]
     shop, note = account
     state = shop.shop_state or "unknown"
     words = f"{shop.shop_name or '?'} is {state}" + (f" ({shop.suspension_type})" if shop.suspension_type else "")

@@ -31,6 +31,7 @@ CHANGES_PER_SECOND = 60.0
 HOT_SKUS = 5
 HOT_SHARE = 0.5
 SETTLE_SECONDS = 45.0
+DAY = 86_400.0
 
 
 @dataclass(slots=True)
@@ -225,7 +226,11 @@ def _ceiling(code: str) -> str:
         return ""
     if ceiling.modest:
         return "none published"
-    return f"{ceiling.calls} in {ceiling.interval_seconds:g} s"
+    return (
+        f"{ceiling.calls} a day"
+        if ceiling.interval_seconds == DAY
+        else f"{ceiling.calls} in {ceiling.interval_seconds:g} s"
+    )
 
 
 async def _keep(console: Console, running: Lab, replica: Replica) -> None:
@@ -241,8 +246,8 @@ async def _keep(console: Console, running: Lab, replica: Replica) -> None:
     }.items():
         console.print(f"  {name:22} {address}", highlight=False, soft_wrap=True)
     console.print("\nlook into it from another terminal, with these in the environment:", highlight=False)
-    for name in ("DATABASE_URL", "CENTRA_MIRAKL_CHANNELS_FILE", "CENTRA_TOKEN"):
-        console.print(f"  export {name}='{running.environment()[name]}'", highlight=False, soft_wrap=True)
+    for name, value in running.told().items():
+        console.print(f"  export {name}='{value}'", highlight=False, soft_wrap=True)
     console.print("  centra-mirakl status", highlight=False)
     if replica.process.poll() is not None:
         raise UnreachableError(f"the service has ended; its log is {replica.log}")

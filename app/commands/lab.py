@@ -92,17 +92,20 @@ class Lab:
         """The channel file of this lab."""
         return load_channels(self.channels_file)
 
-    def environment(self) -> dict[str, str]:
-        """What a service process of this lab needs."""
+    def told(self) -> dict[str, str]:
+        """What every command of the service must be told here, by variable."""
         keys = {"MIRAKL_KEY_" + c.upper().replace("-", "_"): f"k-{c}" for c in self.shape.channels}
         return {
-            **os.environ,
             "DATABASE_URL": self.dsn,
             "CENTRA_MIRAKL_CHANNELS_FILE": str(self.channels_file),
             "CENTRA_TOKEN": CENTRA_KEY,
             "CENTRA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
             **keys,
         }
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a service process of this lab."""
+        return {**os.environ, **self.told()}
 
     async def ask(self, address: str, path: str, body: Json = None, method: str | None = None) -> dict[str, Json]:
         """One call of a stand-in's admin routes (or a service's pages): GET without a body, else POST."""

@@ -18,8 +18,11 @@ async def status(console: Console, *, scope: str | None, held: bool) -> None:
     """Print the tables."""
     async with database_of(configuration()) as database:
         now = await database.desk.fetchval("SELECT app_now()")
-        rows = [r for r in await census(database) if scope in (None, r.scope)]
-        console.print(_flows(rows, await last_imports(database), now))
+        imports = await last_imports(database)
+        counted = {(r.scope, r.flow): r for r in await census(database)}
+        quiet = {place: FlowCensus(*place, 0, 0, 0, None, None) for place in imports}
+        rows = [row for (where, _), row in sorted((quiet | counted).items()) if scope in (None, where)]
+        console.print(_flows(rows, imports, now))
         dead = await dead_letters(database)
         if any(dead.values()):
             console.print(f"[yellow]{sum(dead.values())} events could not be read[/]: see `replay --dead-letters`")

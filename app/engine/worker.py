@@ -33,6 +33,7 @@ SCOUTED_SECONDS = 2.0
 GATE_SECONDS = 5.0
 DATABASE_RETRY_SECONDS = 1.0
 OLD_SECONDS = 300.0
+SETTLED = Settled()
 
 
 class Worker:
@@ -51,6 +52,9 @@ class Worker:
         self._ended: dict[Claim, Verdict] = {}
         self._something_ended = anyio.Event()
         self._finished = False
+        self._pass_settled = anyio.Event()
+        self._pass_settled.set()
+        self._last_success = metrics.last_success_seconds.labels(scope, flow.name)
 
     def stop(self) -> None:
         """Claim nothing more; what runs is finished."""
@@ -173,7 +177,12 @@ class Worker:
             if permit is not None:
                 await self._services.permits.give_back(permit)
             return False
-        await self._settle_apart(await self._work(self._pass(claims, usable_until, permit)))
+        self._running += len(claims)
+        ended = await self._work(self._pass(claims, usable_until, permit))
+        await self._pass_settled.wait()
+        self._pass_settled = anyio.Event()
+        self._ended = dict(ended)  # settled while the next pass is claimed
+        self._something_ended.set()
         if self._failures:
             await self._rest(backoff_seconds(self._failures, 0.2, 30.0))
         return True
@@ -238,7 +247,7 @@ class Worker:
         self._something_ended.set()
 
     async def _settle_ended(self) -> None:
-        """Settle the keys that tasks worked, as many together as have ended; until all have."""
+        """Settle what was worked, as much together as has ended; until all has."""
         while self._ended or not self._finished:
             await self._something_ended.wait()
             self._something_ended = anyio.Event()
@@ -247,6 +256,7 @@ class Worker:
                 await self._settle_apart(ended)
             finally:
                 self._running -= len(ended)
+                self._pass_settled.set()
                 self._services.wakeups.wake(self.scope, self.flow.name)
 
     async def _settle_apart(self, ended: Mapping[Claim, Verdict]) -> None:
@@ -276,10 +286,9 @@ class Worker:
             reason = f"{type(exc).__name__}: {exc}"[:500]
             return {c: Postponed(self._retry_at(c), reason) for c in claimed}
         self._failures = 0
-        ended = {c: said.get(c, Settled()) for c in claimed}
+        ended = {c: said.get(c, SETTLED) for c in claimed} if said else dict.fromkeys(claimed, SETTLED)
         if not all(isinstance(verdict, Postponed) for verdict in ended.values()):
-            now = self._services.clock.now().timestamp()
-            metrics.last_success_seconds.labels(self.scope, self.flow.name).set(now)
+            self._last_success.set(self._services.clock.now().timestamp())
         return ended
 
     def _retry_at(self, claim: Claim) -> datetime:
@@ -287,10 +296,10 @@ class Worker:
 
     async def _settle(self, verdicts: Mapping[Claim, Verdict]) -> None:
         lost, again = await outbox.settle(self._services.database, self.scope, self.flow.name, verdicts)
-        missing = set(lost)
-        kinds = Counter(type(verdict).__name__.lower() for c, verdict in verdicts.items() if c not in missing)
+        kinds = Counter(map(type, verdicts.values()))
+        kinds.subtract(type(verdicts[c]) for c in lost)
         for kind, count in kinds.items():
-            metrics.keys_settled.labels(self.scope, self.flow.name, kind).inc(count)
+            metrics.keys_settled.labels(self.scope, self.flow.name, kind.__name__.lower()).inc(count)
         if lost:
             metrics.claims_lost.labels(self.scope, self.flow.name).inc(len(lost))
             log.warning("claims_lost", scope=self.scope, flow=self.flow.name, keys=len(lost))

@@ -24,11 +24,11 @@ from app.policies.reports import adds_up, is_transient
 from app.store import imports, offers
 from app.store.effects import EffectState, decide
 from app.store.imports import Import, Line
-from app.store.outbox import Claim, Settled, Verdict, Waiting
+from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
-from app.wire.outcome import Applied, Failure, RefusalKind, Refused
+from app.wire.outcome import Applied, Failure, NotSent, RefusalKind, Refused
 
 LOST_SECONDS = 1800.0
 REPORT_READS = 3
@@ -78,8 +78,10 @@ async def _poll(turn: Pass, claim: Claim, found: Import, remote_id: str) -> Verd
         return await _end(services, scope, found, Ending("lost", note="the marketplace does not know it"))
     if not isinstance(answer, Applied):
         verdict = after_failure(answer, claim, services.clock, services.pauses, scope)
-        if _is_old(services, found):
+        if _is_old(services, found) and not _was_kept_back(answer):
             return await _end(services, scope, found, Ending("lost", note=f"no answer: {answer.reason}"))
+        if isinstance(verdict, Held):  # never: it would keep the channel's slot
+            return Waiting(next_poll, answer.reason)
         return verdict if isinstance(answer, Refused) else Waiting(_until(verdict, next_poll), answer.reason)
     services.pauses.resume(scope)
     status = answer.value
@@ -96,6 +98,11 @@ async def _poll(turn: Pass, claim: Claim, found: Import, remote_id: str) -> Verd
 
 def _until(verdict: Verdict, otherwise: datetime) -> datetime:
     return getattr(verdict, "until", otherwise)
+
+
+def _was_kept_back(answer: Failure) -> bool:
+    """Whether our own side made the call wait (no permit, breaker open): so the marketplace was not even asked."""
+    return isinstance(answer, NotSent) and answer.retry_at_seconds is not None and not answer.turned_away
 
 
 def _is_old(services: Services, found: Import) -> bool:

@@ -8,7 +8,7 @@ held: a number is never invented, and a missing size never becomes zero by itsel
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app import failpoints
@@ -56,17 +56,30 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
 
 
 async def _read(turn: Pass, ids: list[int], direct: list[int]) -> tuple[list[schema.SizesAnswer], dict[int, Failure]]:
-    """Read sizes; an answer that can't be used is asked for again in halves, so that one size spoils no other."""
-    services = turn.services
-    answer = await services.centra.read_sizes(ids, direct)
-    if isinstance(answer, Applied):
-        services.pauses.resume(turn.scope)
-        return [answer.value], {}
-    if not isinstance(answer, Unknown) or len(ids) == 1 or not turn.still_ours:
-        return [], dict.fromkeys(ids, answer)
-    answers, failed = await _read(turn, ids[: len(ids) // 2], direct)
-    more, also = await _read(turn, ids[len(ids) // 2 :], direct)
-    return answers + more, failed | also
+    """Read sizes, so that one spoils no other: what is in doubt of an answer is asked for again, in halves.
+
+    In doubt is an answer that can't be used at all, and what is missing from one with errors: the place that an
+    error names may be its neighbour's.
+    """
+    answers: list[schema.SizesAnswer] = []
+    failed: dict[int, Failure] = {}
+    groups = [ids]
+    while groups:
+        group = groups.pop()
+        answer = await turn.services.centra.read_sizes(group, direct)
+        is_final = len(group) == 1 or not turn.still_ours
+        doubtful: list[int] = []
+        if isinstance(answer, Applied):
+            turn.services.pauses.resume(turn.scope)
+            doubtful = [] if is_final or not answer.value.errors else list(answer.value.missing_ids)
+            answers.append(replace(answer.value, missing_ids=()) if doubtful else answer.value)
+        elif isinstance(answer, Unknown) and not is_final:
+            doubtful = group
+        else:
+            failed |= dict.fromkeys(group, answer)
+        middle = (len(doubtful) + 1) // 2
+        groups += [half for half in (doubtful[:middle], doubtful[middle:]) if half]
+    return answers, failed
 
 
 async def _after(turn: Pass, claim: Claim, failure: Failure) -> Verdict:

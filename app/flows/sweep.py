@@ -19,7 +19,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
 from app.engine.retry import after_failure
 from app.flows.sizes import SIZES, store_reads, understood, warehouses
-from app.store import inbox, mirrors, sizes
+from app.store import mirrors, sizes
 from app.store.marks import Mark
 from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
 from app.store.pool import Transaction
@@ -121,7 +121,6 @@ async def _end_of_sizes(transaction: Transaction, services: Services, walk: Walk
     unseen = await sizes.unseen(transaction.connection, services.source, datetime.fromisoformat(walk.began_at))
     transaction.mark(Mark(services.source, SIZES, str(size)) for size in unseen)
     await mirrors.write_cursor(transaction.connection, services.source, SWEPT, walk.began_at)
-    await inbox.forget_signatures(transaction.connection, services.clock.now())
     log.info("sweep_done", scope=services.source, pages=walk.page - 1, count=walk.found, sizes=len(unseen))
     return Walk(walk.began_at, 1, display_items=True, found=walk.found)
 

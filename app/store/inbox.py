@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.store.pool import Connection, Database
+from app.store.pool import Connection
 from app.store.statements import sql, storable
 
 CENTRA_EVENT = "centra.event"
@@ -40,9 +40,9 @@ async def store(connection: Connection, scope: str, source: str, facts: Iterable
         )
 
 
-async def first_sight(database: Database, signature: str, expires_at: datetime) -> bool:
-    """Take a webhook's signature as its replay key; False when it was taken before."""
-    return await database.desk.fetchval(sql("webhook/seen"), signature, expires_at) is not None
+async def first_sight(connection: Connection, signature: str, expires_at: datetime) -> bool:
+    """Take a webhook's signature as its replay key, with what it marks; False when it was taken before."""
+    return await connection.fetchval(sql("webhook/seen"), signature, expires_at) is not None
 
 
 async def forget_signatures(connection: Connection, before: datetime) -> None:

@@ -219,51 +219,62 @@ async def settle(
     Gives the claims that were lost, and whether any key is due again already.
     """
 
-    async def steps(transaction: Transaction) -> tuple[set[str], bool]:
+    async def steps(transaction: Transaction) -> tuple[list[Claim], bool]:
         return await settle_in(transaction.connection, scope, flow, verdicts)
 
     if not verdicts:
         return [], False
-    if len(_by_kind(verdicts)) == 1 and not any(c.lane for c in verdicts):
-        kept, again = await database.alone(lambda connection: settle_in(connection, scope, flow, verdicts))
-    else:
-        kept, again = await database.transact(steps)
-    return [c for c in verdicts if c.key not in kept], again
+    if len(set(map(type, verdicts.values()))) == 1 and not any(c.lane for c in verdicts):
+        return await database.alone(lambda connection: settle_in(connection, scope, flow, verdicts))
+    return await database.transact(steps)
 
 
 async def settle_in(
     connection: Connection, scope: str, flow: str, verdicts: Mapping[Claim, Verdict]
-) -> tuple[set[str], bool]:
-    """As `settle`, inside an open transaction: the keys that were still ours, and whether any is due again."""
-    kept: set[str] = set()
+) -> tuple[list[Claim], bool]:
+    """As `settle`, inside an open transaction."""
+    lost: list[Claim] = []
     again = False
     kinds = _by_kind(verdicts)
     if len(kinds) > 1:  # one lock order for everybody
-        ours = sorted(verdicts, key=lambda c: c.key)
+        ours = sorted(verdicts, key=_key)
         await connection.execute(sql("outbox/lock"), scope, flow, [c.key for c in ours], [c.claim for c in ours])
-    for kind, chosen in kinds.items():
-        rows = await _write(connection, scope, flow, chosen)
-        kept |= {row["key"] for row in rows}
-        again = again or (kind is Settled and any(row["due_at"] is not None for row in rows))
+    for kind, claims in kinds.items():
+        rows = await _write(connection, scope, flow, claims, [verdicts[c] for c in claims])
+        if kind is Settled:
+            again, keys = rows[0]["again"], rows[0]["keys"]
+        else:
+            keys = [row["key"] for row in rows]
+        if keys is not None and len(keys) < len(claims):
+            kept = set(keys)
+            lost += [c for c in claims if c.key not in kept]
     lanes = sorted({(c.lane, c.claim) for c in verdicts if c.lane is not None})
     if lanes:
         names = [lane for lane, _ in lanes]
         freed = await connection.fetch(sql("lane/let_go"), scope, names, [number for _, number in lanes])
         await connection.execute(sql("lane/wake"), scope, [row["lane"] for row in freed])
-    return kept, again
+    return lost, again
 
 
-def _by_kind(verdicts: Mapping[Claim, Verdict]) -> dict[type[Verdict], list[tuple[Claim, Verdict]]]:
-    """The verdicts by their kind, each in the order of the keys."""
-    kinds: dict[type[Verdict], list[tuple[Claim, Verdict]]] = {}
-    for pair in sorted(verdicts.items(), key=lambda pair: pair[0].key):
-        kinds.setdefault(type(pair[1]), []).append(pair)
+def _key(claim: Claim) -> str:
+    return claim.key
+
+
+def _by_kind(verdicts: Mapping[Claim, Verdict]) -> dict[type[Verdict], list[Claim]]:
+    """The claims by the kind of their verdict, each in the order of the keys."""
+    kinds: dict[type[Verdict], list[Claim]] = {}
+    for claim, verdict in verdicts.items():
+        kinds.setdefault(type(verdict), []).append(claim)
+    for claims in kinds.values():
+        claims.sort(key=_key)
     return kinds
 
 
-async def _write(connection: Connection, scope: str, flow: str, chosen: Sequence[tuple[Claim, Verdict]]) -> list[Row]:
-    keys, numbers = [c.key for c, _ in chosen], [c.claim for c, _ in chosen]
-    verdicts = [v for _, v in chosen]
+async def _write(
+    connection: Connection, scope: str, flow: str, claims: Sequence[Claim], verdicts: Sequence[Verdict]
+) -> list[Row]:
+    """Write verdicts, all of one kind, on claims in the order of their keys."""
+    keys, numbers = [c.key for c in claims], [c.claim for c in claims]
     match verdicts[0]:
         case Settled():
             next_at = [v.next_at for v in verdicts if isinstance(v, Settled)]

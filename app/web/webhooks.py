@@ -10,7 +10,7 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.centra.webhook import BODY_LIMIT_BYTES, WINDOW_SECONDS, Cause, Hints, Rejection, hints, verify
+from app.centra.webhook import BODY_LIMIT_BYTES, WINDOW_SECONDS, Cause, Hints, Rejection, Signature, hints, verify
 from app.engine.flow import Services
 from app.flows.events import EVENTS, QUEUES
 from app.flows.sizes import SIZES
@@ -47,23 +47,24 @@ class WebhookEndpoint:
             return self._answer(found.cause.value, 400)
         try:
             with anyio.fail_after(ANSWER_SECONDS):
-                expires_at = genuine.signed_at + timedelta(seconds=2 * WINDOW_SECONDS)
-                if not await inbox.first_sight(self.services.database, genuine.replay_key, expires_at):
-                    return self._answer("repeat", 200)
-                await self._mark(found)
+                taken = await self._take(genuine, found)
         except DATABASE_AWAY:
             return self._answer("unavailable", 503)
-        return self._answer("taken", 200)
+        return self._answer("taken" if taken else "repeat", 200)
 
     def _answer(self, verdict: str, status: int) -> Response:
         metrics.webhooks.labels(self.services.source, verdict).inc()
         return Response(status_code=status)
 
-    async def _mark(self, found: Hints) -> None:
+    async def _take(self, genuine: Signature, found: Hints) -> bool:
+        """Mark what the hints name; False for a repeat. Replay key and marks are committed together, or neither."""
         source, clock = self.services.source, self.services.clock
         soon = clock.after(GATHER_SECONDS * clock.scale)
+        expires_at = genuine.signed_at + timedelta(seconds=2 * WINDOW_SECONDS)
 
-        async def steps(transaction: Transaction) -> None:
+        async def steps(transaction: Transaction) -> bool:
+            if not await inbox.first_sight(transaction.connection, genuine.replay_key, expires_at):
+                return False
             touched = await sizes.sizes_of_display_items(transaction.connection, source, found.display_items)
             transaction.mark(Mark(source, SIZES, str(size)) for size in touched)
             if self.services.settings.centra.events:
@@ -73,8 +74,9 @@ class WebhookEndpoint:
                 transaction.mark(Mark(source, EVENTS, queue, due_at=soon) for queue in queues if queue in QUEUES)
             if found.warehouses:
                 transaction.mark([Mark(source, TOPOLOGY, TOPOLOGY)])
+            return True
 
-        await self.services.database.transact(steps)
+        return await self.services.database.transact(steps)
 
 
 async def _body(request: Request) -> bytes | None:

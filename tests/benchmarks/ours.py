@@ -36,8 +36,8 @@ CHANNELS = Channels.model_validate(
 )
 
 READY = """
-INSERT INTO outbox AS o (scope, flow, key, lane, due_at, dirty_since)
-SELECT 'demo-fr', 'bench', 'SKU-' || g, CASE WHEN $2 THEN 'SKU-' || g END, t, t
+INSERT INTO outbox AS o (scope, flow, key, lane, lane_rank, due_at, dirty_since)
+SELECT 'demo-fr', 'bench', 'SKU-' || g, CASE WHEN $2 THEN 'SKU-' || g END, 1, t, t
 FROM generate_series(0, $1::bigint - 1) AS g,
      LATERAL (SELECT now() - ($1 - g / 1000) * interval '1 ms' AS t) AS due
 ON CONFLICT (scope, flow, key) DO UPDATE SET

@@ -1,8 +1,8 @@
 """A whole deployment under faults, and what must hold when it is at rest.
 
 The judges are the stand-ins' own records (what they applied, which calls exceeded a ceiling) and our tables. App time
-runs `SCALE` times as fast as real time, so that a one-minute ceiling passes in two seconds; leases are real time, and short
-ones are set here.
+runs `SCALE` times as fast as real time, so that a one-minute ceiling passes in two seconds; leases are real time, and
+short ones are set here.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class Deployment:
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric over the running replicas and all label sets that agree with `labels`."""
         alive = [replica for replica in self.replicas if replica.process.poll() is None]
-        return sum([await metric_of(replica, name, **labels) for replica in alive])
+        found = [await metric_of(replica, name, **labels) for replica in alive]
+        return sum(found)
 
     # ------------------------------------------------------------------------------------------ the far sides
 
@@ -103,8 +104,8 @@ class Deployment:
         # The figures last: a change in between would be in both, which is no harm.
         mirakl = {channel: await self._length(address) for channel, address in addresses.items()}
         centra = await self._length(self.lab.centra)
-        rows = await self.lab.ask(self.lab.centra, "/_sandbox/sizes?limit=100000")
-        free = {row["sku"]: {int(w): n for w, n in row["fta"].items()} for row in rows["sizes"]}  # type: ignore
+        rows: Any = (await self.lab.ask(self.lab.centra, "/_sandbox/sizes?limit=100000"))["sizes"]
+        free = {row["sku"]: {int(w): n for w, n in row["fta"].items()} for row in rows}
         self.began = Ledgers(centra, mirakl, free)
 
     async def _length(self, address: str) -> int:
@@ -218,7 +219,7 @@ class Deployment:
         """No call of ours came too often, or before it was asked to come back."""
         for name, address in {"centra": self.lab.centra, **self.lab.mirakl}.items():
             seen = await self.lab.ask(address, "/_sandbox/calls")
-            assert seen["violations"] == [], f"calls over a ceiling at {name}"
+            assert seen["violations"] == [], f"calls over a ceiling at {name}: {seen['violations']}"
 
     async def history(self) -> dict[str, list[tuple[float, int]]]:
         """For each SKU: since when (real time) Centra could sell how many units, since `begin`."""
@@ -227,7 +228,8 @@ class Deployment:
         free = {sku: dict(figures) for sku, figures in self.began.free.items()}
 
         def sellable(sku: str) -> int:
-            return max(0, sum(max(0, free[sku].get(w, 0)) for w in direct) - sum(direct.values()))
+            counted = sum(max(0, free[sku].get(warehouse, 0)) for warehouse in direct)
+            return max(0, counted - sum(int(threshold) for threshold in direct.values()))
 
         found = {sku: [(0.0, sellable(sku))] for sku in free}
         made: Any = await self.lab.ask(self.lab.centra, f"/_sandbox/ledger?code=stock&since={self.began.centra}")
@@ -265,9 +267,7 @@ def went_back(applied: Sequence[Json], history: Mapping[str, Sequence[tuple[floa
 # ------------------------------------------------------------------------------------------------ waiting
 
 
-async def eventually(
-    ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], seconds: float, what: str
-) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], seconds: float, what: str) -> T:
     """Ask until the answer is good; fails with the last one when that takes too long."""
     until = time.monotonic() + seconds
     while True:

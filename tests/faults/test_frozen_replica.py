@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.faults.deployment import LEASE_SECONDS, deployed, eventually, frozen, metric_of, shape
+from tests.faults.deployment import deployed, eventually, frozen, metric_of, shape
 
 LOST = "centra_mirakl_claims_lost_total"
 # A frozen process may hold locks: Postgres ends a transaction that idles for a minute.
@@ -30,11 +30,11 @@ async def test_the_other_takes_over_and_the_late_settle_matches_nothing(
         await deployment.load()
         await frozen(sleeper.process, 30)
         await deployment.lab.send_webhooks_to(other)
-        query = "SELECT id, state FROM import WHERE state = 'sent'"
-        (doubtful,) = await deployment.rows(query)
+        (doubtful,) = await deployment.rows("SELECT id FROM import WHERE state = 'sent'")
 
         async def state() -> str:
-            return str(await deployment.database.desk.fetchval("SELECT state FROM import WHERE id = $1", doubtful["id"]))
+            (row,) = await deployment.rows("SELECT state FROM import WHERE id = $1", doubtful["id"])
+            return str(row["state"])
 
         await eventually(state, lambda state: state == states[0], REST_SECONDS, "the import is in doubt")
         await deployment.taken_over(REST_SECONDS)
@@ -49,7 +49,7 @@ async def test_the_other_takes_over_and_the_late_settle_matches_nothing(
 
         await eventually(lost, lambda lost: lost > 0, 20, "the woken replica learns that its claims are lost")
         await eventually(state, lambda state: state == states[1], 20, "the import ends")
-        await eventually(deployment.newest_import, lambda now: now > newest, 20, "its keys are pushed again")
+        if point == "stock.posted":  # a file of its own may have been applied
+            await eventually(deployment.newest_import, lambda now: now > newest, 20, "its keys are pushed again")
         await deployment.rest(REST_SECONDS)
         await deployment.check()
-        assert LEASE_SECONDS < REST_SECONDS

@@ -109,8 +109,11 @@ async def test_a_line_that_may_pass_later_is_tried_again(pair: Deployment) -> No
     await pair.check()
 
 
-async def test_a_status_of_a_newer_release_is_waited_out(pair: Deployment) -> None:
-    since, skus = await _push(pair, {"code": "STO02", "kind": "new_enum", "value": "QUARANTINED"})
+@pytest.mark.parametrize(
+    "fault", [{"kind": "new_enum", "value": "QUARANTINED"}, {"kind": "status", "status": 400}], ids=["word", "refusal"]
+)
+async def test_a_status_that_says_nothing_is_asked_for_again(pair: Deployment, fault: Json) -> None:
+    since, skus = await _push(pair, {"code": "STO02", **fault})
     await pair.rest()
     assert await pair.fired(pair.marketplace) == [1]
     assert await _states(pair, skus[0], since) == ["done"]

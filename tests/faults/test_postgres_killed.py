@@ -1,8 +1,9 @@
-"""Postgres dies by kill -9 while the shop is busy and comes back; and Postgres that is not there when a replica starts."""
+"""Postgres dies by kill -9 while the shop is busy and comes back; and one that is not there when a replica starts."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -112,7 +113,7 @@ async def test_not_there_at_the_start(postgres: OwnPostgres) -> None:
             await eventually(tried, lambda since: since > WATCHED_SECONDS, 30, "the replica has tried for a while")
             assert await health(replica) == (True, False)
             assert 2 <= len(arrivals) <= WATCHED_SECONDS + 1.5, arrivals
-            assert all(later - earlier > 0.9 for earlier, later in zip(arrivals, arrivals[1:], strict=False))
+            assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(arrivals))
         await postgres.start()
         await deployment.lab.ready(replica, RESUME_SECONDS)
 

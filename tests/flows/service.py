@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from app.store.time import advance
 from app.supervisor import Configuration, services
 from app.telemetry import metrics
 from app.web.server import State, bind, create_app, server
+from tests.child import ROOT
 from tests.standins import Admin, Json, ask_async
 
 T = TypeVar("T")
@@ -66,6 +68,28 @@ def counted(name: str, **labels: str) -> float:
     return metrics.registry.get_sample_value(f"centra_mirakl_{name}", labels) or 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: its exit code, what it printed (blanks run together) and its errors as they are."""
+
+    code: int
+    out: str
+    errors: str
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.out.split())
+
+
+async def run_command(environment: Mapping[str, str], *arguments: str) -> Ended:
+    """The real command, as a process of its own, without colours and on wide paper."""
+    plain = {"NO_COLOR": "1", "COLUMNS": "400", "TERM": "dumb"}
+    process = await anyio.run_process(
+        [sys.executable, "-m", "app", *arguments], env={**environment, **plain}, check=False, cwd=ROOT
+    )
+    return Ended(process.returncode, process.stdout.decode(), process.stderr.decode())
+
+
 @dataclass
 class Deployment:
     """Stand-ins and a database, without a service yet. `secrets` is the folder of mounted secrets."""
@@ -93,6 +117,10 @@ class Deployment:
 
     def configuration(self) -> Configuration:
         return Configuration(Process(), self.lab.settings(), Secrets(self.secrets))
+
+    async def command(self, *arguments: str, **variables: str) -> Ended:
+        """A command with this deployment's environment; `variables` replace or (empty) take away some of it."""
+        return await run_command({**self.lab.environment(), **variables}, *arguments)
 
     # ------------------------------------------------------------------------------------------ the stand-ins
 
@@ -164,7 +192,8 @@ class Deployment:
         return dict(row)
 
     async def count(self, statement: str, *arguments: object) -> int:
-        return int(await self.database.fetchval(statement, *arguments))
+        """A count that the database gives; no row is 0."""
+        return int(await self.database.fetchval(statement, *arguments) or 0)
 
     # ---------------------------------------------------------------------------------------------- conditions
 
@@ -262,6 +291,8 @@ async def serving(place: Deployment) -> AsyncIterator[Service]:
         services(configuration, database, wakeups) as built,
         anyio.create_task_group() as around,
     ):
+        metrics.scope_paused.clear()  # as in a fresh process
+        metrics.shop_open.clear()
         parts = replace(built, pauses=Pauses(PROBE_SECONDS))
         workers = [Worker(f, scope, parts) for f in all_flows() for scope in f.scopes(parts.settings)]
         _start_around(around, parts, workers, place.lab.dsn)

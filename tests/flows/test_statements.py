@@ -147,7 +147,7 @@ async def empty_statistics(connection: "asyncpg.Connection[asyncpg.Record]", hol
         await holder.close()
 
 
-@pytest_asyncio.fixture(params=["absent", "stale"])
+@pytest_asyncio.fixture(params=["absent", "stale", "fresh"])
 async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Explained]:
     connection = await asyncpg.connect(database_url, server_settings=COMMON | PINNED)
     try:
@@ -166,6 +166,9 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
             " SELECT 'c' || s, n, 1, 1, 1, now() FROM generate_series(0, 500) AS s, unnest(ARRAY['OR11', 'STO01']) AS n"
         )
         await connection.execute("INSERT INTO permit SELECT 'c', name, 1, 1, 1, now() FROM permit WHERE scope = 'c1'")
+        if request.param == "fresh":
+            for table in TABLES:
+                await connection.execute(f"VACUUM ANALYZE {table}")
         await connection.execute("LOAD 'auto_explain'")
         for setting in ("log_min_duration = 0", "log_analyze = on", "log_format = json", "log_level = notice"):
             await connection.execute(f"SET auto_explain.{setting}")
