@@ -19,10 +19,11 @@ from anyio.abc import TaskGroup
 from app.centra.client import CentraClient
 from app.clock import Clock
 from app.domain.ids import Scope
+from app.domain.teams import Team
 from app.engine.flow import Flow, Services
 from app.engine.gauges import keep_gauges
 from app.engine.pauses import Pauses
-from app.engine.wakeups import Wakeups, scout
+from app.engine.wakeups import Place, Wakeups, scout
 from app.engine.worker import Worker
 from app.flows import all_flows
 from app.flows.allowance import SMALLEST_PLAN, buckets
@@ -232,7 +233,8 @@ async def _work(
         around.start_soon(wakeups.hear, database.dsn)
         around.start_soon(wakeups.tell, database)
         around.start_soon(scout, database, wakeups, [(w.scope, w.flow.name) for w in workers], parts.clock.scale)
-        around.start_soon(keep_gauges, parts, {(w.scope, w.flow.name): w.flow.team for w in workers})
+        places: dict[Place, Team] = {(w.scope, w.flow.name): w.flow.team for w in workers}
+        around.start_soon(keep_gauges, parts, places)
         around.start_soon(_keep_clock, configuration, database, parts.clock)
         state.services = parts
         metrics.ready.set(1)

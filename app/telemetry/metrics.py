@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # a series for each series, that nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each series, that nobody asks for
 registry = CollectorRegistry(auto_describe=True)
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600)
