@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -230,18 +230,32 @@ async def _work(
         flows = all_flows()
         workers = [Worker(flow, scope, parts) for flow in flows for scope in flow.scopes(configuration.channels)]
         _zero_counters(flows, configuration.channels)
-        around.start_soon(wakeups.hear, database.dsn)
-        around.start_soon(wakeups.tell, database)
-        around.start_soon(scout, database, wakeups, [(w.scope, w.flow.name) for w in workers], parts.clock.scale)
         places: dict[Place, Team] = {(w.scope, w.flow.name): w.flow.team for w in workers}
-        around.start_soon(keep_gauges, parts, places)
-        around.start_soon(_keep_clock, configuration, database, parts.clock)
+        around.start_soon(_for_ever, "hear", lambda: wakeups.hear(database.dsn))
+        around.start_soon(_for_ever, "tell", lambda: wakeups.tell(database))
+        around.start_soon(_for_ever, "scout", lambda: scout(database, wakeups, places, parts.clock.scale))
+        around.start_soon(_for_ever, "gauges", lambda: keep_gauges(parts, places))
+        around.start_soon(_for_ever, "clock", lambda: _keep_clock(configuration, database, parts.clock))
         state.services = parts
         metrics.ready.set(1)
         log.info("ready", flows=len(flows), count=len(workers))
         await _run_workers(workers, stop, configuration.process.drain_seconds, state)
         metrics.ready.set(0)
         around.cancel_scope.cancel()
+
+
+async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Work beside the workers that must not end the process: whatever breaks it is logged, and it begins anew.
+
+    A connection that dies in the middle of its use makes asyncpg raise more than what says that the database is away.
+    """
+    while True:
+        try:
+            await work()
+            return
+        except Exception:
+            log.exception("begins_anew", name=name)
+            await anyio.sleep(DATABASE_RETRY_SECONDS)
 
 
 async def _run_workers(workers: Sequence[Worker], stop: anyio.Event, drain_seconds: float, state: State) -> None:

@@ -1,4 +1,4 @@
-"""`check`: the configuration against the live platforms, as a table; nothing is changed anywhere.
+"""`check`: the configuration against the live platforms, as a table; nothing is changed on either side.
 
 Calls with a daily ceiling are made only when their permit is free; otherwise the mirror is shown with its age.
 """
@@ -26,6 +26,7 @@ from app.settings import Channel
 from app.store import mirrors
 from app.wire.decode import Items
 from app.wire.outcome import Applied, NotSent, Outcome, RefusalKind, Refused, Unknown
+from app.wire.permit import Permit, PermitWait
 
 T = TypeVar("T")
 
@@ -116,12 +117,12 @@ async def _channel(parts: Services, channel: Channel, topology: Topology | None)
     findings = [Finding(scope, "instance", True, channel.url), *_sales(channel, topology)]
     findings += await _shop(parts, channel)
     for code, subject, read, words in (
-        ("PC01", "switches", mirakl.pc01_get_configuration, _switches),
-        ("SH21", "carriers", mirakl.sh21_list_carriers, _counted),
-        ("RE01", "reasons", mirakl.re01_list_reasons, _counted),
-        ("OR75", "taxes", mirakl.or75_list_taxes, _counted),
-        ("OF61", "conditions", mirakl.of61_list_offer_states, _counted),
-        ("AF01", "custom fields", mirakl.af01_list_additional_fields, _counted),
+        ("PC01", "switches", lambda permit: mirakl.pc01_get_configuration(permit=permit), _switches),
+        ("SH21", "carriers", lambda permit: mirakl.sh21_list_carriers(permit=permit), _counted),
+        ("RE01", "reasons", lambda permit: mirakl.re01_list_reasons(permit=permit), _counted),
+        ("OR75", "taxes", lambda permit: mirakl.or75_list_taxes(permit=permit), _counted),
+        ("OF61", "conditions", lambda permit: mirakl.of61_list_offer_states(permit=permit), _counted),
+        ("AF01", "custom fields", lambda permit: mirakl.af01_list_additional_fields(permit=permit), _counted),
     ):
         findings.append(await _mirrored(parts, scope, f"{subject} ({code})", code, read, words))
     return findings
@@ -145,7 +146,12 @@ def _sales(channel: Channel, topology: Topology | None) -> list[Finding]:
 
 async def _shop(parts: Services, channel: Channel) -> list[Finding]:
     scope = Scope(channel.id)
-    account = await _fresh_or_mirror(parts, scope, "A01", parts.mirakl[scope].a01_get_account, schema.Account)
+    mirakl = parts.mirakl[scope]
+    account = await _fresh_or_mirror(
+        parts, scope, "A01", lambda permit: mirakl.a01_get_account(permit=permit), schema.Account
+    )
+    if isinstance(account, PermitWait):
+        return [_not_asked(parts, scope, "key and shop (A01)", account)]
     if not isinstance(account, tuple):
         return [_failed(scope, "key and shop (A01)", account, _key_advice(channel))]
     shop, note = account
@@ -161,18 +167,28 @@ async def _shop(parts: Services, channel: Channel) -> list[Finding]:
 
 
 async def _fresh_or_mirror(
-    parts: Services, scope: Scope, code: str, read: Callable[[], Awaitable[Outcome[T]]], kind: type[T]
-) -> tuple[T, str] | Outcome[T]:
-    """A value and how fresh it is; the mirror where the permit is not free."""
-    answer = await read()
-    if isinstance(answer, Applied):
-        return answer.value, ""
-    if isinstance(answer, NotSent):
-        async with parts.database.desk.acquire() as connection:
+    parts: Services, scope: Scope, code: str, read: Callable[[Permit], Awaitable[Outcome[T]]], kind: type[T]
+) -> tuple[T, str] | PermitWait | Outcome[T]:
+    """A value and how fresh it is; the mirror where the permit is not free.
+
+    What is read is kept as the service keeps it: a code that may be called once a day must not be read for nothing.
+    """
+    permit = await parts.mirakl[scope].permit(code)
+    async with parts.database.desk.acquire() as connection:
+        if isinstance(permit, PermitWait):
             mirror = await mirrors.read_mirror(connection, scope, code, kind)
-        if mirror is not None:
-            return mirror.value, f" (read {age(parts.clock.now(), mirror.read_at)} ago)"
-    return answer
+            return permit if mirror is None else (mirror.value, f" (read {age(parts.clock.now(), mirror.read_at)} ago)")
+        answer = await read(permit)
+        if not isinstance(answer, Applied):
+            return answer
+        value = answer.value
+        await mirrors.write_mirror(connection, scope, code, value.items if isinstance(value, Items) else value)
+        return value, ""
+
+
+def _not_asked(parts: Services, scope: Scope, subject: str, wait: PermitWait) -> Finding:
+    again = age(parts.clock.after(wait.seconds), parts.clock.now())
+    return Finding(scope, subject, None, f"not asked: the marketplace allows the next call in {again}")
 
 
 async def _mirrored(
@@ -180,10 +196,12 @@ async def _mirrored(
     scope: Scope,
     subject: str,
     code: str,
-    read: Callable[[], Awaitable[Outcome[object]]],
+    read: Callable[[Permit], Awaitable[Outcome[object]]],
     words: Callable[[object], str],
 ) -> Finding:
     found = await _fresh_or_mirror(parts, scope, code, read, object)
+    if isinstance(found, PermitWait):
+        return _not_asked(parts, scope, subject, found)
     if isinstance(found, tuple):
         return Finding(scope, subject, True, words(found[0]) + found[1])
     return _failed(scope, subject, found, "the key needs the right to read it")

@@ -19,7 +19,9 @@ NOTICE_SECONDS = 0.05
 NEAR_SECONDS = 0.1
 FULL_SECONDS = 5.0
 FULL_SECONDS_WHEN_LARGE = 60.0
-LARGE_LOOK_SECONDS = 0.05
+FULL_SHARE = 100.0
+"""A look at everything is repeated after so many times as long as it took, within the two bounds: one slow look on a
+busy machine must not keep a dead replica's keys waiting for a minute."""
 WINDOW_SECONDS = 5.0
 SHARE = 20.0
 """The scout rests so many times as long as a look took."""
@@ -80,9 +82,9 @@ class Wakeups:
 async def scout(database: Database, wakeups: Wakeups, places: Iterable[Place], scale: float) -> None:
     """Look, read only, for claimable keys that the heads passed over, and for all that is due; for ever.
 
-    Near the heads ten times a second, less often when that takes its time; everywhere at the start, then every 5 s, or
-    every minute where much is due. What it finds moves the head back and wakes the worker: late commits, expired
-    leases, keys whose time has come.
+    Near the heads ten times a second, less often when that takes its time; everywhere at the start, then every 5 s, up
+    to a minute where much is due and a look takes long. What it finds moves the head back and wakes the worker: late
+    commits, expired leases, keys whose time has come.
     """
     known = list(places)
     window = timedelta(seconds=WINDOW_SECONDS * scale)
@@ -103,7 +105,7 @@ async def scout(database: Database, wakeups: Wakeups, places: Iterable[Place], s
             continue
         took = monotonic() - began
         if full:
-            next_full = began + (FULL_SECONDS_WHEN_LARGE if took > LARGE_LOOK_SECONDS else FULL_SECONDS)
+            next_full = began + min(FULL_SECONDS_WHEN_LARGE, max(FULL_SECONDS, FULL_SHARE * took))
         for scope, flow, band, _ in asked:
             seen = found.get((scope, flow, band))
             if seen is not None:

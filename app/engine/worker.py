@@ -7,8 +7,8 @@ key with a reason: one bad item stops nobody else. Keys lost so often that they 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -49,6 +49,8 @@ class Worker:
         self._idle = POLL_SECONDS
         self._failures = 0
         self._suspects_last = False
+        self._starting = False
+        self._taken: deque[tuple[Claim, float]] = deque()
         self._ended: dict[Claim, Verdict] = {}
         self._something_ended = anyio.Event()
         self._finished = False
@@ -160,7 +162,8 @@ class Worker:
 
     async def _batch(self) -> bool:
         """One pass; False when there was nothing to do."""
-        if not await self._bands():
+        bands = await self._bands()
+        if not bands:
             return False
         if self.flow.gather_seconds:
             await self._rest(self.flow.gather_seconds)
@@ -171,8 +174,10 @@ class Worker:
                 await self._rest(min(gate.seconds / self._services.clock.scale, GATE_SECONDS))
                 return True
             permit = gate
+        if self.flow.gather_seconds or self.flow.gate is not None:
+            bands = await self._bands()  # again: time has passed
         usable_until = outbox.usable_until()
-        claims = await self._claim_suspects() or await self._claim_slices()
+        claims = await self._claim_suspects() or await self._claim_slices(bands)
         if not claims:
             if permit is not None:
                 await self._services.permits.give_back(permit)
@@ -187,13 +192,15 @@ class Worker:
             await self._rest(backoff_seconds(self._failures, 0.2, 30.0))
         return True
 
-    async def _claim_slices(self) -> list[Claim]:
+    async def _claim_slices(self, bands: Sequence[int]) -> list[Claim]:
+        """Slice after slice, until one is not full or the pass is."""
         claims: list[Claim] = []
-        for band in await self._bands():
+        for band in bands:
             while (room := self.flow.batch - len(claims)) > 0 and not self._stopping:
-                slice_ = await self._claim(band, min(self.flow.slice_size, room))
+                limit = min(self.flow.slice_size, room)
+                slice_ = await self._claim(band, limit)
                 claims += slice_
-                if not slice_:
+                if len(slice_) < limit:
                     break
         return claims
 
@@ -221,12 +228,14 @@ class Worker:
         started = False
         for band in bands:
             usable_until = outbox.usable_until()
-            claims = await self._claim(band, room) if room > 0 else []
+            claims = await self._claim(band, min(room, self.flow.slice_size)) if room > 0 else []
             room -= len(claims)
             self._running += len(claims)
             started = started or bool(claims)
-            for claim in claims:
-                tasks.start_soon(self._single, self._pass([claim], usable_until, None))
+            self._taken.extend((claim, usable_until) for claim in claims)
+        if started and not self._starting:
+            self._starting = True
+            tasks.start_soon(self._work_taken, tasks)
         return started
 
     async def _suspects_alone(self) -> bool:
@@ -236,15 +245,26 @@ class Worker:
         usable_until = outbox.usable_until()
         claims = await self._claim_suspects()
         self._running += len(claims)
+        self._taken.extend((claim, usable_until) for claim in claims)
         async with anyio.create_task_group() as alone:
-            for claim in claims:
-                alone.start_soon(self._single, self._pass([claim], usable_until, None))
+            alone.start_soon(self._work_taken, alone)
         return bool(claims)
 
-    async def _single(self, work: Pass) -> None:
-        said = await self._work(work)  # first: `_ended` is another dict after every settle
-        self._ended.update(said)
-        self._something_ended.set()
+    async def _work_taken(self, tasks: TaskGroup) -> None:
+        """Work claimed keys one after the other, while a task beside this one does so too, and starts the next one.
+
+        So there are as many tasks as keys that are waiting for something, which is what `at_once` limits, and work that
+        waits for nothing costs no task.
+        """
+        self._starting = False
+        while self._taken:
+            claim, usable_until = self._taken.popleft()
+            if self._taken and not self._starting:
+                self._starting = True
+                tasks.start_soon(self._work_taken, tasks)
+            said = await self._work(self._pass([claim], usable_until, None))
+            self._ended.update(said)  # after the await: `_ended` is another dict after every settle
+            self._something_ended.set()
 
     async def _settle_ended(self) -> None:
         """Settle what was worked, as much together as has ended; until all has."""
@@ -286,10 +306,7 @@ class Worker:
             reason = f"{type(exc).__name__}: {exc}"[:500]
             return {c: Postponed(self._retry_at(c), reason) for c in claimed}
         self._failures = 0
-        ended = {c: said.get(c, SETTLED) for c in claimed} if said else dict.fromkeys(claimed, SETTLED)
-        if not all(isinstance(verdict, Postponed) for verdict in ended.values()):
-            self._last_success.set(self._services.clock.now().timestamp())
-        return ended
+        return {c: said.get(c, SETTLED) for c in claimed} if said else dict.fromkeys(claimed, SETTLED)
 
     def _retry_at(self, claim: Claim) -> datetime:
         return retry_at(self._services.clock, claim, self.flow.retry_base_seconds, self.flow.retry_cap_seconds)
@@ -297,6 +314,8 @@ class Worker:
     async def _settle(self, verdicts: Mapping[Claim, Verdict]) -> None:
         lost, again = await outbox.settle(self._services.database, self.scope, self.flow.name, verdicts)
         kinds = Counter(map(type, verdicts.values()))
+        if kinds.keys() - {Postponed}:
+            self._last_success.set(self._services.clock.now().timestamp())
         kinds.subtract(type(verdicts[c]) for c in lost)
         for kind, count in kinds.items():
             metrics.keys_settled.labels(self.scope, self.flow.name, kind.__name__.lower()).inc(count)

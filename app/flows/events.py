@@ -105,7 +105,7 @@ async def _read_queue(turn: Pass, claim: Claim, queue: str) -> Verdict:
         if not answer.value.is_full:
             await _note_pages(services, queue, 0)
             breath = services.clock.after(BREATH_SECONDS * services.clock.scale)
-            return Postponed(breath, "the queue is followed closely", called=False)
+            return Postponed(breath, "the queue is followed closely", done=True)
         if await _note_pages(services, queue, 1) >= VALVE_PAGES and queue == "stock":
             return await _open_valve(turn, claim)
         if not turn.still_ours:
@@ -150,12 +150,13 @@ async def _store(transaction: Transaction, services: Services, answer: EventsAns
     source = services.source
     said = understood(services, (size for event in answer.events for size in event.sizes))
     changed_at = _changed_at(answer.events, said.reads, services.clock.now())
-    await store_reads(transaction, services, said, read_at, changed_at)
+    stored = await store_reads(transaction, services, said, read_at, changed_at)
     gone = [e.object_id for e in answer.events if e.is_gone and e.object_type == "ProductSize"]
     variants = [e.object_id for e in answer.events if e.object_type == "ProductVariant" and not e.sizes]
     to_read = {size for e in answer.events if not e.sizes for size in e.size_ids}
     to_read |= {e.object_id for e in answer.events if e.unclear and e.object_type == "ProductSize"}
     to_read |= {u.size_id for u in said.unclear}  # held there, with the reason
+    to_read |= stored.overtaken  # this answer may know more, and once confirmed nobody else will tell
     to_read |= set(await sizes.sizes_of_variants(transaction.connection, source, variants))
     deleted = await sizes.delete_sizes(transaction.connection, source, gone)
     channels = services.channels(stock_on=True)

@@ -121,22 +121,33 @@ def understood(services: Services, answer: Iterable[schema.Size]) -> Understood:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many SKUs changed, and the sizes that a call that began later had stored before.
+
+    Who read a size because of a mark need not care: the later call began after that mark too.
+    """
+
+    changed: int
+    overtaken: set[SizeId]
+
+
 async def store_reads(
     transaction: Transaction,
     services: Services,
     said: Understood,
     read_at: datetime,
     since: Mapping[Sku, datetime] | None = None,
-) -> int:
-    """Store sizes read by a call that began at `read_at` and mark `stock` where their facts changed; how many did.
+) -> Stored:
+    """Store sizes read by a call that began at `read_at` and mark `stock` where their facts changed.
 
     A size that lost its SKU is gone for the channels that listed it.
     """
     connection = transaction.connection
-    changed = await sizes.write_sizes(connection, services.source, said.reads, read_at)
-    changed |= await sizes.delete_sizes(connection, services.source, said.nameless)
+    written = await sizes.write_sizes(connection, services.source, said.reads, read_at)
+    changed = written.changed | await sizes.delete_sizes(connection, services.source, said.nameless)
     transaction.mark(await offers.marks_for(connection, services.channels(stock_on=True), changed, since))
-    return len(changed)
+    return Stored(len(changed), written.overtaken)
 
 
 FLOW = Flow(

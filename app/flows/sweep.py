@@ -81,9 +81,9 @@ async def _size_page(turn: Pass, walk: Walk) -> Walk | Failure:
     async def steps(transaction: Transaction) -> tuple[Walk, int]:
         connection = transaction.connection
         is_first = await mirrors.read_cursor(connection, turn.scope, SWEPT, str) is None
-        found = await store_reads(transaction, services, said, read_at)
+        stored = await store_reads(transaction, services, said, read_at)
         transaction.mark(Mark(turn.scope, SIZES, str(size)) for size in odd)  # held there, with the reason
-        found = 0 if is_first else found  # a first walk meets everything, which is no news
+        found = 0 if is_first else stored.changed  # a first walk meets everything, which is no news
         after = Walk(walk.began_at, walk.page + 1, found=walk.found + found)
         if pages[-1].is_last:
             after = await _end_of_sizes(transaction, services, after)

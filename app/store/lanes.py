@@ -30,9 +30,9 @@ async def claim_lanes(
     async def steps(transaction: Transaction) -> list[Row]:
         connection = transaction.connection
         candidates = await connection.fetch(sql("lane/candidates"), scope, flow, band, head.by_band[band], limit, rank)
-        first: dict[str, str] = {}
+        first: dict[str, Row] = {}
         for row in candidates:
-            first.setdefault(row["lane"], row["key"])
+            first.setdefault(row["lane"], row)
         return await _take(connection, scope, flow, first, scale, lease_seconds, was_alone=False)
 
     claims = [to_claim(row) for row in await database.transact(steps)]
@@ -58,8 +58,8 @@ async def claim_lane_suspect(
         row = await connection.fetchrow(sql("lane/suspects"), scope, flow, band, since, 1)
         if row is None:
             return []
-        first, alone = {row["lane"]: row["key"]}, row["lost"] > SUSPECT_FROM
-        return await _take(connection, scope, flow, first, scale, lease_seconds, was_alone=alone)
+        alone = row["lost"] > SUSPECT_FROM
+        return await _take(connection, scope, flow, {row["lane"]: row}, scale, lease_seconds, was_alone=alone)
 
     return await without_killers(database, scope, flow, await database.transact(steps))
 
@@ -68,27 +68,21 @@ async def _take(
     connection: Connection,
     scope: str,
     flow: str,
-    first: Mapping[str, str],
+    first: Mapping[str, Row],
     scale: float,
     lease_seconds: float,
     *,
     was_alone: bool,
 ) -> list[Row]:
-    """Take the lanes of locked keys (lane -> key) and claim those whose lane came back; the rest is refused."""
+    """Take the lanes of locked keys (by lane) and claim those whose lane came back; the rest is refused."""
     if not first:
         return []
     taken = await connection.fetch(sql("lane/take"), scope, sorted(first), flow, lease_seconds)
-    busy = sorted(set(first) - {row["lane"] for row in taken}, key=lambda lane: first[lane])
-    if busy:
-        await connection.execute(sql("lane/refuse"), scope, flow, [first[lane] for lane in busy], scale, busy)
+    if len(taken) < len(first):
+        busy = sorted(set(first) - {row["lane"] for row in taken}, key=lambda lane: str(first[lane]["key"]))
+        keys = [first[lane]["key"] for lane in busy]
+        await connection.execute(sql("lane/refuse"), scope, flow, keys, scale, busy)
     if not taken:
         return []
-    return await connection.fetch(
-        sql("lane/claim"),
-        scope,
-        flow,
-        sorted(first[row["lane"]] for row in taken),
-        taken[0]["claim"],
-        lease_seconds,
-        was_alone,
-    )
+    places = [first[row["lane"]]["place"] for row in taken]
+    return await connection.fetch(sql("lane/claim"), places, taken[0]["claim"], lease_seconds, was_alone)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from app.store.statements import sql
 
 if TYPE_CHECKING:
     from app.store.pool import Connection
 
+T = TypeVar("T")
 NORMAL = 1
 
 
@@ -29,14 +31,21 @@ class Mark:
     lane_rank: int = 0
 
 
+_place = attrgetter("scope", "flow", "key")
+
+
 def one_each(marks: Iterable[Mark]) -> list[Mark]:
     """One mark a key, the most urgent wins, in primary key order: one lock order for everybody."""
+    given = list(marks)
     kept: dict[tuple[str, str, str], Mark] = {}
-    for mark in marks:
-        place = (mark.scope, mark.flow, mark.key)
-        other = kept.get(place)
-        kept[place] = mark if other is None else _sooner(other, mark)
-    return [kept[place] for place in sorted(kept)]
+    for mark in given:
+        kept[_place(mark)] = mark
+    if len(kept) < len(given):
+        kept = {}
+        for mark in given:
+            other = kept.get(_place(mark))
+            kept[_place(mark)] = mark if other is None else _sooner(other, mark)
+    return sorted(kept.values(), key=_place)
 
 
 def _sooner(a: Mark, b: Mark) -> Mark:
@@ -54,17 +63,33 @@ async def write_marks(connection: Connection, marks: Iterable[Mark]) -> list[Mar
 
 
 async def write_sorted(connection: Connection, rows: Sequence[Mark]) -> None:
-    """Write marks as `one_each` gives them."""
+    """Write marks as `one_each` gives them.
+
+    What all of them share goes once, not as an array: the time of a large mark is mostly spent on arrays.
+    """
     if not rows:
         return
+    first = rows[0]
     await connection.execute(
         sql("outbox/mark"),
-        [m.scope for m in rows],
-        [m.flow for m in rows],
         [m.key for m in rows],
-        [m.lane for m in rows],
-        [m.lane_rank for m in rows],
-        [m.priority for m in rows],
-        [m.since for m in rows],
-        [m.due_at for m in rows],
+        _unless_shared([m.scope for m in rows]),
+        _unless_shared([m.flow for m in rows]),
+        _unless_shared([m.lane_rank for m in rows]),
+        _unless_shared([m.priority for m in rows]),
+        _unless_none([m.lane for m in rows]),
+        _unless_none([m.since for m in rows]),
+        _unless_none([m.due_at for m in rows]),
+        first.scope,
+        first.flow,
+        first.lane_rank,
+        first.priority,
     )
+
+
+def _unless_shared(values: list[T]) -> list[T]:
+    return values if values.count(values[0]) < len(values) else []
+
+
+def _unless_none(values: list[T]) -> list[T]:
+    return values if values.count(cast(T, None)) < len(values) else []

@@ -68,11 +68,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """Not before a time. `called`: an outside call was made, so the attempt counts."""
+    """Not before a time. `called`: an outside call was made, so the attempt counts. `done`: the work is done as far
+    as it was asked for, and only the next visit is kept at a distance.
+    """
 
     until: datetime
     reason: str
     called: bool = True
+    done: bool = False
 
 
 Verdict = Settled | Waiting | Held | Postponed
@@ -251,8 +254,8 @@ async def settle_in(
     lanes = sorted({(c.lane, c.claim) for c in verdicts if c.lane is not None})
     if lanes:
         names = [lane for lane, _ in lanes]
-        freed = await connection.fetch(sql("lane/let_go"), scope, names, [number for _, number in lanes])
-        await connection.execute(sql("lane/wake"), scope, [row["lane"] for row in freed])
+        await connection.execute(sql("lane/let_go"), scope, names, [number for _, number in lanes])
+        await connection.execute(sql("lane/wake"), scope, names)
     return lost, again
 
 
@@ -278,6 +281,8 @@ async def _write(
     match verdicts[0]:
         case Settled():
             next_at = [v.next_at for v in verdicts if isinstance(v, Settled)]
+            if next_at.count(None) == len(next_at):
+                next_at = []  # an array costs its time for each key
             return await connection.fetch(sql("outbox/settle"), scope, flow, keys, numbers, next_at)
         case Waiting():
             waits = [v for v in verdicts if isinstance(v, Waiting)]
@@ -312,6 +317,7 @@ async def _write(
                 [v.until for v in late],
                 [storable(v.reason) for v in late],
                 [v.called for v in late],
+                [v.done for v in late],
             )
 
 

@@ -22,11 +22,21 @@ class SizeRead:
     variant_id: int | None
 
 
-async def write_sizes(connection: Connection, source: str, reads: Iterable[SizeRead], read_at: datetime) -> set[Sku]:
-    """Store sizes read by a request that began at `read_at`; the SKUs whose facts changed, old and new."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an answer changed: SKUs whose facts changed, old and new; and sizes that were left alone, since a request
+    that began later was stored before. The answer may know more all the same, if it came late.
+    """
+
+    changed: set[Sku]
+    overtaken: set[SizeId]
+
+
+async def write_sizes(connection: Connection, source: str, reads: Iterable[SizeRead], read_at: datetime) -> Written:
+    """Store sizes read by a request that began at `read_at`."""
     rows = sorted({r.size.size_id: r for r in reads}.values(), key=lambda r: r.size.size_id)
     if not rows:
-        return set()
+        return Written(set(), set())
     ids = [r.size.size_id for r in rows]
     before = {row["size_id"]: row for row in await connection.fetch(sql("size/lock"), source, ids)}
     written = await connection.fetch(
@@ -48,7 +58,7 @@ async def write_sizes(connection: Connection, source: str, reads: Iterable[SizeR
             changed.add(Sku(row["sku"]))
         elif old["facts"] != row["facts"]:
             changed |= {Sku(old["sku"]), Sku(row["sku"])}
-    return changed
+    return Written(changed, {r.size.size_id for r in rows} - {SizeId(row["size_id"]) for row in written})
 
 
 def _free_json(size: Size) -> str:

@@ -39,7 +39,9 @@ def configure_logs(shape: Literal["json", "console"]) -> None:
     if shape == "json":
         finish += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        finish += [structlog.dev.ConsoleRenderer()]  # shapes exceptions itself
+        finish += [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]  # shapes exceptions itself
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 SHUTDOWN_SECONDS = 2.0
 _tracer = trace.get_tracer("centra-mirakl")
 _provider: list[TracerProvider] = []
+_NO_SPAN = contextlib.nullcontext()
 
 
 def configure_tracing(endpoint: str) -> None:
@@ -37,8 +38,12 @@ def end_tracing() -> None:
         ending.join(SHUTDOWN_SECONDS)
 
 
+def pass_span(scope: str, flow: str, keys: int) -> contextlib.AbstractContextManager[None]:
+    """The span of one pass; one that nobody would export is not made, since it costs 30 µs all the same."""
+    return _span(scope, flow, keys) if _provider else _NO_SPAN
+
+
 @contextlib.contextmanager
-def pass_span(scope: str, flow: str, keys: int) -> Iterator[None]:
-    """The span of one pass."""
+def _span(scope: str, flow: str, keys: int) -> Iterator[None]:
     with _tracer.start_as_current_span(f"{flow} pass", attributes={"scope": scope, "flow": flow, "keys": keys}):
         yield

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from app.store.embedded import local_postgres
 from tests.postgres import in_database
@@ -47,6 +48,28 @@ async def server() -> AsyncIterator[str]:
             yield dsn
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def postmaster(dsn: str) -> psutil.Process:
+    """The server's first process."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        parent = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()")).parent()
+    finally:
+        await connection.close()
+    assert parent is not None
+    return parent
+
+
+def server_cpu_seconds(first: psutil.Process) -> float:
+    """User and system time of the whole server so far, ended processes and all."""
+    times = first.cpu_times()
+    total = float(times.user + times.system + times.children_user + times.children_system)
+    for child in first.children():
+        with contextlib.suppress(psutil.Error):
+            own = child.cpu_times()
+            total += float(own.user + own.system)
+    return total
 
 
 async def fresh_database(dsn: str, name: str) -> str:

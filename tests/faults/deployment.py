@@ -36,6 +36,7 @@ POSTGRES = {"fsync": "off", "full_page_writes": "off"}
 MARKET = 4
 FIRST_PUSH_SECONDS = 40.0
 REST_SECONDS = 40.0
+TAKE_OVER_SECONDS = 15.0
 POLL_SECONDS = 0.1
 
 UNREST = """
@@ -130,7 +131,7 @@ class Deployment:
         settings: Any = {"changes_per_second": changes_per_second, "seconds": seconds, "hot_share": 0.3}
         await self.lab.ask(self.lab.centra, "/_sandbox/load", settings)
 
-    async def taken_over(self, seconds: float = 3 * LEASE_SECONDS) -> None:
+    async def taken_over(self, seconds: float = LEASE_SECONDS + TAKE_OVER_SECONDS) -> None:
         """Until nothing is left of the claims given so far."""
         newest = await self.database.desk.fetchval("SELECT last_value FROM claim_number")
 
@@ -345,6 +346,11 @@ async def deployed(dsn: str, of: Shape, replicas: int = 2, **environment: str) -
                 await running.send_webhooks_to(deployment.replicas[0])
                 await deployment.rest(FIRST_PUSH_SECONDS)
             yield deployment
+        except BaseException:
+            for replica in deployment.replicas:
+                lines = replica.log.read_text(errors="replace").splitlines()[-25:]
+                print(f"\nreplica {replica.process.pid}, exit code {replica.process.poll()}:", *lines, sep="\n")
+            raise
         finally:
             for replica in deployment.replicas:  # a frozen one could not be stopped
                 if replica.process.poll() is None:

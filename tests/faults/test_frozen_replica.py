@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -10,7 +11,7 @@ import pytest
 from tests.faults.deployment import deployed, eventually, frozen, metric_of, shape
 
 LOST = "centra_mirakl_claims_lost_total"
-# A frozen process may hold locks: Postgres ends a transaction that idles for a minute.
+# What is frozen in the middle of a transaction holds its locks until Postgres ends it, after a minute.
 REST_SECONDS = 75.0
 
 
@@ -27,9 +28,19 @@ async def test_the_other_takes_over_and_the_late_settle_matches_nothing(
         other = deployment.replicas[0]
         sleeper = await deployment.start(f"{point}=stop", wait=False)
         await deployment.lab.send_webhooks_to(sleeper)
-        await deployment.load()
-        await frozen(sleeper.process, 30)
+        await deployment.lab.ready(sleeper)
+        figures = iter(range(50, 1000))
+
+        async def strikes() -> bool:
+            await deployment.change({sku: next(figures) for sku in deployment.skus(10)})
+            with contextlib.suppress(AssertionError):
+                await frozen(sleeper.process, 2)
+                return True
+            return False
+
+        await eventually(strikes, bool, 30, "the replica is frozen")  # it shares the work with the other
         await deployment.lab.send_webhooks_to(other)
+        await deployment.load()
         (doubtful,) = await deployment.rows("SELECT id FROM import WHERE state = 'sent'")
 
         async def state() -> str:

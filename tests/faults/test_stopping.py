@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.faults.deployment import LEASE_SECONDS, Deployment, deployed, ended, eventually, health, shape
+from tests.faults.deployment import Deployment, deployed, ended, eventually, health, shape
 
 GRACE_SECONDS = 25.0
 
@@ -67,7 +67,7 @@ async def test_it_waits_for_a_call_unless_told_twice(database_url: str) -> None:
 
         successor = await deployment.start()
         await deployment.lab.send_webhooks_to(successor)
-        await deployment.taken_over(5 * LEASE_SECONDS)
+        await deployment.taken_over()
         assert await deployment.calm() > 0
         await deployment.rest()
         assert [row["state"] for row in await deployment.imports() if row["effect"] == "unknown"] == ["unknown"]

@@ -24,7 +24,6 @@ from anyio.abc import TaskGroup
 from app.clock import monotonic
 from app.commands.lab import CENTRA_KEY, WEBHOOK_SECRET, Lab, Shape, lab
 from app.engine.flow import Services
-from app.engine.gauges import keep_gauges
 from app.engine.pauses import Pauses
 from app.engine.wakeups import Wakeups, scout
 from app.engine.worker import Worker
@@ -52,7 +51,7 @@ def shape(**members: Any) -> Shape:
     return Shape(**{"channels": (FR,), "sizes": 20, "scale": SCALE, **members})
 
 
-async def until(condition: Callable[[], Awaitable[T]], what: str, *, seconds: float = 20.0) -> T:
+async def until(condition: Callable[[], Awaitable[T | None]], what: str, *, seconds: float = 20.0) -> T:
     """Poll until a condition gives something true, and give it; fail with its last answer when time is up."""
     ends_at = monotonic() + seconds
     while True:
@@ -324,11 +323,9 @@ async def _plainly() -> AsyncIterator[None]:
 
 def _start_around(around: TaskGroup, parts: Services, workers: Sequence[Worker], dsn: str) -> None:
     places = [(worker.scope, worker.flow.name) for worker in workers]
-    teams = {flow.name: flow.team for flow in all_flows()}
     around.start_soon(parts.wakeups.hear, dsn)
     around.start_soon(parts.wakeups.tell, parts.database)
     around.start_soon(scout, parts.database, parts.wakeups, places, parts.clock.scale)
-    around.start_soon(keep_gauges, parts.database, parts.permits, parts.clock, teams, parts.source)
 
 
 @contextlib.asynccontextmanager

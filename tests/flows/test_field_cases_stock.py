@@ -65,7 +65,7 @@ async def test_field_case_3_accepted_is_not_applied(database_url: str) -> None:
 
         async def on_its_way() -> bool:
             offer = await service.offer(plain)
-            return offer["stock_sent_version"] > offer["stock_confirmed_version"]
+            return bool(offer["stock_sent_version"] > offer["stock_confirmed_version"])
 
         await until(on_its_way, "the file left")
         assert (await service.offer(plain))["stock_confirmed"] == (await service.sellable())[plain] - 1

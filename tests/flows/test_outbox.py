@@ -626,6 +626,33 @@ async def test_every_statement_of_the_outbox_gives_a_lost_claim_no_row(database:
     await mark(database, "a")
     await claim(database)
     for name, more in (("settle", ([None],)), ("wait", ([soon()], ["w"])), ("hold", (["h"], [False])),
-                       ("postpone", ([soon()], ["p"], [False])), ("extend", (30.0,))):  # fmt: skip
+                       ("postpone", ([soon()], ["p"], [False], [False])), ("extend", (30.0,))):  # fmt: skip
         rows = await database.work.fetch(sql(f"outbox/{name}"), SCOPE, FLOW, ["a"], [-1], *more)
         assert rows == [], name
+
+
+async def test_a_postponed_pass_that_did_its_work_starts_the_lag_anew(database: Database) -> None:
+    await mark(database, "a")
+    claimed = await claim(database)
+    await settle(database, Postponed(soon(), "followed closely", done=True), *claimed)
+    row = await one(database, "a")
+    assert (row["dirty_since"], row["attempts"]) == (None, 0)
+
+
+async def test_marks_that_share_little_are_each_written_as_they_are(database: Database) -> None:
+    since, due = soon(-60), soon(60)
+    given = [
+        Mark(SCOPE, FLOW, "a", priority=0, due_at=due),
+        Mark("demo-de", "orders", "b", priority=2, since=since, lane="A-1", lane_rank=3),
+        Mark(SCOPE, "prices", "a", since=since),
+    ]
+    await database.mark(given)
+    rows = await database.desk.fetch("SELECT *, app_now() AS now FROM outbox ORDER BY scope, flow")
+    written = [(r["scope"], r["flow"], r["key"], r["priority"], r["lane"], r["lane_rank"]) for r in rows]
+    assert written == [
+        ("demo-de", "orders", "b", 2, "A-1", 3),
+        (SCOPE, "prices", "a", 1, None, 0),
+        (SCOPE, FLOW, "a", 0, None, 0),
+    ]
+    assert [r["dirty_since"] == since for r in rows] == [True, True, False]
+    assert [r["due_at"] == due for r in rows] == [False, False, True]

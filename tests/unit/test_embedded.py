@@ -2,7 +2,6 @@
 
 CENTRA_MIRAKL_PG_BIN runs all of it on other binaries.
 """
-# ruff: noqa: ASYNC240  (nothing else runs on these loops while a test looks at a folder)
 
 import asyncio
 import os

@@ -112,9 +112,9 @@ def test_a_quantity_that_just_fits_its_cap_is_not_said_to_be_capped() -> None:
 # ------------------------------------------------------------------------------------------------ business rule 5
 
 
-def test_no_stock_rows_is_zero() -> None:
+def test_no_stock_rows_is_zero_but_not_an_explicit_one() -> None:
     outcome = number(available(size({}), topology(), POLICY))
-    assert (outcome.quantity, outcome.cause) == (0, Cause.FREE)
+    assert (outcome.quantity, outcome.cause) == (0, Cause.MISSING)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 -- Lock the oldest claimable key of a lane flow, from $4 on, whose claims were lost three times or more ($5: how many keys;
 -- always one). Index: outbox_due.
-SELECT key, lane, lost + (claim IS NOT NULL)::integer AS lost
+SELECT ctid AS place, key, lane, lost + (claim IS NOT NULL)::integer AS lost
 FROM outbox
 WHERE scope = $1 AND flow = $2 AND priority = $3
   AND due_at IS NOT NULL AND due_at >= $4 AND due_at <= app_now()

@@ -1,4 +1,4 @@
--- Let keys run now that were refused for lanes just freed. A statement of its own after let_go.sql, whose snapshot sees a
+-- Let keys run now that were refused for lanes just freed (one still busy refuses them again). A statement of its own after let_go.sql, whose snapshot sees a
 -- refusal that committed while that one waited for the lane. Keys that somebody holds are passed over, since outbox rows
 -- are locked before lanes: a marker makes them due itself, and who would refuse them waits for the lane and will get it.
 -- Index: outbox_lane.

@@ -1,10 +1,12 @@
--- Something about these keys changed. Arrays of equal length in primary key order, no key twice; NULL times mean now.
--- Index: the primary key. Never changes not_before, so a hot key can't run through its own back-off.
+-- Something about these keys changed. Keys $1 in primary key order, no key twice. The other arrays are as long, or empty:
+-- then all keys share the value that stands in $9 to $12, or have none. Times: none is now. Never changes not_before, so a
+-- hot key can't run through its own back-off. Index: the primary key.
 INSERT INTO outbox AS o (scope, flow, key, lane, lane_rank, priority, dirty_since, due_at)
-SELECT m.scope, m.flow, m.key, m.lane, m.lane_rank, m.priority, coalesce(m.since, app_now()), greatest(m.due, app_now())
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
-            $7::timestamptz[], $8::timestamptz[])
-     AS m (scope, flow, key, lane, lane_rank, priority, since, due)
+SELECT coalesce(m.scope, $9::text), coalesce(m.flow, $10::text), m.key, m.lane, coalesce(m.lane_rank, $11::smallint),
+       coalesce(m.priority, $12::smallint), coalesce(m.since, app_now()), greatest(m.due, app_now())
+FROM unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::smallint[], $6::text[], $7::timestamptz[],
+            $8::timestamptz[])
+     AS m (key, scope, flow, lane_rank, priority, lane, since, due)
 ON CONFLICT (scope, flow, key) DO UPDATE SET
     version = o.version + 1,
     priority = CASE WHEN o.due_at IS NULL THEN excluded.priority ELSE least(o.priority, excluded.priority) END,

@@ -1,5 +1,5 @@
 -- The work of these claims is done. Fenced by the claim: a row not returned is a claim lost. A key that moved meanwhile is
--- due again. $5 is the next time of a periodic key, else NULL. Says whether any
+-- due again. $5 is the next time of a periodic key, else NULL (empty: no key is). Says whether any
 -- is due at once, and gives the keys only when some were lost.
 -- Index: the primary key, once for each key in the order of the arrays: OFFSET 0 and `scope = ANY` (which a merge
 -- join can't use) leave the planner no other way; joined plainly, with stale statistics, it read the whole flow for each key.
