@@ -1,6 +1,6 @@
 """The only module that asks for the time.
 
-Business time (what is due, how old, until when) is *app time*: the wall clock in production, and a clock
+Business time (what is due, how old, until when) is *app time*: the database's wall clock in production, and a clock
 that the demo and the tests may offset, scale and advance. Leases, time-outs and drain are real time and go by
 `time.monotonic`. The database has the same clock as `app_now()`; `store/time.py` keeps the two together.
 """

@@ -33,7 +33,7 @@ from app.settings import CENTRA_TOKEN, CENTRA_WEBHOOK_SECRETS, Channel, Channels
 from app.store.migrate import pending
 from app.store.permits import SharedPermits
 from app.store.pool import DATABASE_AWAY, Database, connect
-from app.store.time import read_rate
+from app.store.time import read_clock
 from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.telemetry.tracing import end_tracing
@@ -141,13 +141,13 @@ def _observer(scope: str) -> Observer:
 
 async def _follow_clock(configuration: Configuration, database: Database, clock: Clock) -> None:
     async with database.desk.acquire() as connection:
-        rate = await read_rate(connection)
-    if rate is not None and not configuration.only_loopback:
+        reading = await read_clock(connection)
+    if reading.is_set and not configuration.only_loopback:
         raise SettingsError(
             "the database has an app clock that is not the wall clock (table app_clock), which is for sandboxes only,"
             " but the channel file names hosts that are not loopback: use another database"
         )
-    clock.follow(rate)
+    clock.follow(reading.rate)
 
 
 # ------------------------------------------------------------------------------------------------ life cycle
@@ -282,8 +282,8 @@ async def _run_workers(workers: Sequence[Worker], stop: anyio.Event, drain_secon
 
 
 async def _keep_clock(configuration: Configuration, database: Database, clock: Clock) -> None:
-    """Follow the app clock where there may be one."""
-    while configuration.only_loopback:
+    """Follow the database's clock."""
+    while True:
         with contextlib.suppress(*DATABASE_AWAY):
             await _follow_clock(configuration, database, clock)
         await anyio.sleep(CLOCK_SECONDS)

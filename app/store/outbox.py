@@ -37,6 +37,8 @@ class Claim:
     due_at: datetime
     dirty_since: datetime
     lane: str | None = None
+    place: tuple[int, int] | None = None
+    """Where the claimed row lies, as long as nobody marks it."""
 
     def __hash__(self) -> int:
         """By key alone, which is quick: claims are looked up a lot, and few share a key."""
@@ -211,6 +213,7 @@ def to_claim(row: Row) -> Claim:
         row["due_at"],
         row["dirty_since"],
         row["lane"],
+        row.get("place"),
     )
 
 
@@ -227,9 +230,41 @@ async def settle(
 
     if not verdicts:
         return [], False
-    if len(set(map(type, verdicts.values()))) == 1 and not any(c.lane for c in verdicts):
-        return await database.alone(lambda connection: settle_in(connection, scope, flow, verdicts))
-    return await database.transact(steps)
+    if len(set(map(type, verdicts.values()))) > 1 or any(c.lane for c in verdicts):
+        return await database.transact(steps)
+    moved, again = await database.alone(lambda connection: _settle_placed(connection, verdicts))
+    if not moved:
+        return [], again
+    lost, more = await database.alone(lambda connection: settle_in(connection, scope, flow, moved))
+    return lost, again or more
+
+
+async def _settle_placed(
+    connection: Connection, verdicts: Mapping[Claim, Verdict]
+) -> tuple[Mapping[Claim, Verdict], bool]:
+    """Settle keys that lie where their claim put them; the others, and whether any is due again."""
+    places = [c.place for c in verdicts if c.place is not None]
+    if len(places) < len(verdicts) or not isinstance(next(iter(verdicts.values())), Settled):
+        return verdicts, False
+    ours = sorted(verdicts, key=_key)
+    row = await connection.fetchrow(
+        sql("outbox/settle_placed"),
+        [c.key for c in ours],
+        [c.claim for c in ours],
+        _next_times([verdicts[c] for c in ours]),
+        [c.place for c in ours],
+    )
+    assert row is not None
+    if row["keys"] is None:
+        return {}, row["again"]
+    kept = set(row["keys"])
+    return {c: v for c, v in verdicts.items() if c.key not in kept}, row["again"]
+
+
+def _next_times(verdicts: Sequence[Verdict]) -> list[datetime | None]:
+    """The next times of periodic keys; empty when there is none, since an array costs its time for each key."""
+    times = [v.next_at for v in verdicts if isinstance(v, Settled)]
+    return [] if times.count(None) == len(times) else times
 
 
 async def settle_in(
@@ -280,10 +315,7 @@ async def _write(
     keys, numbers = [c.key for c in claims], [c.claim for c in claims]
     match verdicts[0]:
         case Settled():
-            next_at = [v.next_at for v in verdicts if isinstance(v, Settled)]
-            if next_at.count(None) == len(next_at):
-                next_at = []  # an array costs its time for each key
-            return await connection.fetch(sql("outbox/settle"), scope, flow, keys, numbers, next_at)
+            return await connection.fetch(sql("outbox/settle"), scope, flow, keys, numbers, _next_times(verdicts))
         case Waiting():
             waits = [v for v in verdicts if isinstance(v, Waiting)]
             return await connection.fetch(

@@ -27,7 +27,7 @@ REPEATS = 5
 COMMON = {
     "statement_timeout": "30s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "30s",
     "timezone": "UTC",
     "jit": "off",
 }

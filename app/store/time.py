@@ -1,11 +1,12 @@
 """Keeps the clock of SQL and the clock of Python together.
 
-In production there is no row in `app_clock` and both are the wall clock. The demo and the tests set a rate; every
-replica follows it within a second.
+Replicas follow the database's clock, within a second, so that one whose own clock is wrong does no harm. In production
+that is the database's wall clock; the demo and the tests set a rate (a row in `app_clock`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
@@ -15,10 +16,21 @@ from app.store.pool import Connection
 from app.store.statements import sql, template
 
 
-async def read_rate(connection: Connection) -> Rate | None:
-    """The rate that app_now() goes by; None is the wall clock."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The database's clock as just read, and whether somebody set it to be other than its wall clock."""
+
+    rate: Rate
+    is_set: bool
+
+
+async def read_clock(connection: Connection) -> Reading:
+    """What app_now() says, beside our own wall clock in the middle of asking."""
+    before = wall_now()
     row = await connection.fetchrow(sql("app_clock/read"))
-    return None if row is None else Rate(row["app_at"], row["real_at"], row["scale"])
+    assert row is not None
+    middle = before + (wall_now() - before) / 2
+    return Reading(Rate(row["app_at"], middle, row["scale"] or 1.0), row["scale"] is not None)
 
 
 async def set_rate(connection: Connection, rate: Rate) -> None:
@@ -32,7 +44,7 @@ async def set_rate(connection: Connection, rate: Rate) -> None:
 
 async def advance(connection: Connection, seconds: float) -> Rate:
     """Let app time jump ahead, keeping its scale."""
-    clock = Clock(await read_rate(connection))
+    clock = Clock((await read_clock(connection)).rate)
     now = clock.now()
     rate = Rate(now + timedelta(seconds=seconds), wall_now(), clock.scale)
     await set_rate(connection, rate)

@@ -39,9 +39,8 @@ def configure_logs(shape: Literal["json", "console"]) -> None:
     if shape == "json":
         finish += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        finish += [
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        ]  # shapes exceptions itself
+        plain = structlog.dev.plain_traceback  # a rich one shows local variables, which may hold secrets
+        finish += [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

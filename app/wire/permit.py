@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-PERMIT_LIFE_SECONDS = 0.25
+PERMIT_LIFE_SECONDS = 0.05
 """A permit not used within this time is handed back: the far side counts arrivals, not grants."""
 
 

@@ -32,7 +32,7 @@ from tests.benchmarks.processes import ROOT, say
 
 SKUS = 50_000
 CALL = 1000
-INTERVAL_SECONDS = 3.0
+INTERVAL_SECONDS = 5.0
 SLICE = 5000
 TRUTH = """
 CREATE TABLE IF NOT EXISTS bench_truth (sku text PRIMARY KEY, value bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50);
@@ -126,9 +126,14 @@ async def _measure(dsn: str, changes: int) -> dict[str, Any]:
         "most lines of an import": max(far.imports),
         "stale at rest": stale,
         "versions backwards": far.backwards,
-        "rss_mb_halfway": far.rss_after[len(far.rss_after) // 2],
+        "rss_mb_after_a_large_import": far.rss_after[_first_large(far.imports)],
         "rss_mb_at_end": far.rss_after[-1],
     }
+
+
+def _first_large(imports: list[int]) -> int:
+    """The first import that is at least nine tenths as large as the largest."""
+    return next(n for n, lines in enumerate(imports) if lines >= 0.9 * max(imports))
 
 
 async def goal_5(run: Run) -> dict[str, Any]:
@@ -142,7 +147,7 @@ async def goal_5(run: Run) -> dict[str, Any]:
     ours: dict[str, Any] = json.loads(said)
     say(f"goal 5: {ours}")
     possible = (ours["seconds to the last import"] // INTERVAL_SECONDS + 2) * SKUS
-    flat = ours["rss_mb_at_end"] - ours["rss_mb_halfway"] <= 5
+    flat = ours["rss_mb_at_end"] - ours["rss_mb_after_a_large_import"] <= 5
     met = (
         ours["most lines of an import"] <= SKUS
         and ours["lines"] <= possible
@@ -153,7 +158,7 @@ async def goal_5(run: Run) -> dict[str, Any]:
         "ours": ours,
         "rivals": dict.fromkeys(("pgqueuer", "procrastinate"), f"a call for each change: {ours['changes']}"),
         "ratio": round(ours["changes"] / ours["lines"], 1),
-        "pushed to": "a function of the worker's process, an import each 3 s",
+        "pushed to": "a function of the worker's process, an import each 5 s",
         "goal": "<= 50,000 lines for each import interval, newest values, no version backwards, memory flat",
         "met": met,
     }

@@ -36,7 +36,7 @@ POSTGRES = {"fsync": "off", "full_page_writes": "off"}
 MARKET = 4
 FIRST_PUSH_SECONDS = 40.0
 REST_SECONDS = 40.0
-TAKE_OVER_SECONDS = 15.0
+TAKE_OVER_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
 UNREST = """

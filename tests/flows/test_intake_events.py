@@ -110,14 +110,13 @@ async def test_a_deleted_size_becomes_zero(database_url: str) -> None:
 
 async def test_many_deleted_sizes_are_guarded(database_url: str) -> None:
     """60 of 100 sizes vanish at once: held with the reason, alarmed; what is sold out meanwhile goes out."""
-    async with running(database_url, shape(sizes=100, channel_lines=CLOSE)) as service:
+    catalogue = {"catalogue": {"sizes": 100, "variants_of": 60}}
+    async with running(database_url, shape(sizes=100, channel_lines=CLOSE, centra=catalogue)) as service:
         sizes, before = await service.sizes(), await service.offers()
         vanished = {size["sku"] for size in sizes[:60] if before[size["sku"]]}
         alarms = counted("mass_change_alarms_total", scope=FR, kind="vanished")
-        for variant in {size["variant_id"] for size in sizes[:60]}:
-            await service.admin.post(
-                service.centra, "/_sandbox/delete", {"object_type": "ProductVariant", "id": variant}
-            )
+        gone = {"object_type": "ProductVariant", "id": sizes[0]["variant_id"]}  # all of them at once
+        await service.admin.post(service.centra, "/_sandbox/delete", gone)
 
         async def held() -> dict[str, str] | None:
             reasons = await service.held(FR, "stock")

@@ -16,7 +16,6 @@ from app.store import outbox
 from app.store.marks import Mark, write_marks
 from app.store.outbox import BEGINNING, Claim, Head, Held, Postponed, Settled, Verdict, Waiting
 from app.store.pool import COMMON, PINNED, Connection, Database, Transaction, connect
-from app.store.statements import sql
 
 SCOPE, FLOW, NORMAL = "demo-fr", "stock", 1
 SHORT = 0.05
@@ -409,7 +408,7 @@ async def test_verdicts_of_all_kinds_in_one_settle(database: Database) -> None:
         claims["b"]: Held("h"),
         claims["a"]: Postponed(until, "p"),
     }
-    assert await outbox.settle(database, SCOPE, FLOW, said) == ([], True)
+    assert await outbox.settle(database, SCOPE, FLOW, said) == ([], False)
     rows = {key: await one(database, key) for key in "abcde"}
     assert [rows[key]["state"] for key in "abcde"] == ["ready", "held", "waiting", "ready", "ready"]
     assert [rows[key]["due_at"] for key in "abcde"] == [until, None, until, until, None]
@@ -621,22 +620,19 @@ async def test_race_of_marks_claims_and_settles_with_a_worker_that_freezes(datab
     assert race.counts["marks"] > 1000
 
 
-async def test_every_statement_of_the_outbox_gives_a_lost_claim_no_row(database: Database) -> None:
-    """The statements themselves, with a claim number that nobody has."""
-    await mark(database, "a")
-    await claim(database)
-    for name, more in (("settle", ([None],)), ("wait", ([soon()], ["w"])), ("hold", (["h"], [False])),
-                       ("postpone", ([soon()], ["p"], [False], [False])), ("extend", (30.0,))):  # fmt: skip
-        rows = await database.work.fetch(sql(f"outbox/{name}"), SCOPE, FLOW, ["a"], [-1], *more)
-        assert rows == [], name
-
-
-async def test_a_postponed_pass_that_did_its_work_starts_the_lag_anew(database: Database) -> None:
-    await mark(database, "a")
-    claimed = await claim(database)
-    await settle(database, Postponed(soon(), "followed closely", done=True), *claimed)
-    row = await one(database, "a")
-    assert (row["dirty_since"], row["attempts"]) == (None, 0)
+async def test_a_key_marked_while_it_was_worked_is_settled_wherever_its_row_lies(database: Database) -> None:
+    keys = [f"SKU-{n:03d}" for n in range(50)]
+    await mark(database, *keys)
+    claims = await claim(database)
+    moved = keys[10:20]
+    await mark(database, *moved)
+    stolen = claims[0].key if claims[0].key not in moved else claims[-1].key
+    await database.desk.execute("UPDATE outbox SET claim = claim + 1000000 WHERE key = $1", stolen)
+    lost, again = await settle(database, Settled(), *claims)
+    assert [c.key for c in lost] == [stolen]
+    assert again
+    due = await database.desk.fetch("SELECT key FROM outbox WHERE due_at IS NOT NULL AND claim IS NULL ORDER BY key")
+    assert [row["key"] for row in due] == moved
 
 
 async def test_marks_that_share_little_are_each_written_as_they_are(database: Database) -> None:

@@ -34,6 +34,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "outbox/lock": ("c", "stock", KEYS, NUMBERS),
     "outbox/mark": (KEYS, [], [], [], [], [], [], [], "c", "stock", 0, 1),
     "outbox/settle": ("c", "stock", KEYS, NUMBERS, [None] * SLICE),
+    "outbox/settle_placed": (KEYS, NUMBERS, [], [(n // 50, n % 50 + 1) for n in range(SLICE)]),
     "outbox/wait": ("c", "stock", KEYS, NUMBERS, UNTIL, WORDS),
     "outbox/hold": ("c", "stock", KEYS, NUMBERS, WORDS, NO),
     "outbox/postpone": ("c", "stock", KEYS, NUMBERS, UNTIL, WORDS, NO, NO),

@@ -1,2 +1,2 @@
--- The rate of the app clock; no row is the wall clock.
-SELECT app_at, real_at, scale FROM app_clock
+-- What app_now() says, and how fast it goes; scale NULL: it is the wall clock of the database.
+SELECT app_now() AS app_at, (SELECT c.scale FROM app_clock AS c) AS scale
