@@ -30,7 +30,7 @@ KUBERNETES = ("1.29.0", "1.37.0")
 
 UV = "python3 -m venv .uv && .uv/bin/pip install -q uv==0.13.9 && .uv/bin/uv run --frozen"
 DEMO = f"{UV} centra-mirakl demo"
-TESTS = f"{UV} pytest -n 2"
+TESTS = f"{UV} pytest -n 3"
 
 
 def modules(folder: Path = APP) -> Iterator[Path]:
