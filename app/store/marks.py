@@ -37,6 +37,8 @@ _place = attrgetter("scope", "flow", "key")
 def one_each(marks: Iterable[Mark]) -> list[Mark]:
     """One mark a key, the most urgent wins, in primary key order: one lock order for everybody."""
     given = list(marks)
+    if len(given) < 2:
+        return given
     kept: dict[tuple[str, str, str], Mark] = {}
     for mark in given:
         kept[_place(mark)] = mark
@@ -70,6 +72,12 @@ async def write_sorted(connection: Connection, rows: Sequence[Mark]) -> None:
     if not rows:
         return
     first = rows[0]
+    if len(rows) == 1:
+        m = first
+        await connection.execute(
+            sql("outbox/mark_one"), m.scope, m.flow, m.key, m.lane, m.lane_rank, m.priority, m.since, m.due_at
+        )
+        return
     await connection.execute(
         sql("outbox/mark"),
         [m.key for m in rows],

@@ -231,6 +231,11 @@ def test_every_statement_says_first_what_it_is_for() -> None:
     assert not several
 
 
+def test_one_mark_does_what_many_do() -> None:
+    one, many = (sql(name).partition("ON CONFLICT")[2] for name in ("outbox/mark_one", "outbox/mark"))
+    assert one == many != ""
+
+
 def test_every_use_of_a_statement_names_one() -> None:
     code = "\n".join(path.read_text() for path in FOLDER.parent.parent.rglob("*.py"))
     used = set(re.findall(r'\bsql\("([^"]+)"\)', code))
