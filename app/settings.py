@@ -13,7 +13,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MINUTE = 60.0
@@ -87,6 +96,12 @@ class Centra(_Strict):
     events: bool = Field(True, description="Centra's event system is switched on for this environment")
     event_poll_seconds: float = Field(60, ge=30)
     sweep_seconds: float = Field(1 * HOUR, ge=5 * MINUTE, description="time between two full stock reconciliations")
+
+    @field_validator("url")
+    @classmethod
+    def _host_only(cls, url: str) -> str:
+        """Centra's own pages give the address with the path; both ways of writing it are meant alike."""
+        return url.removesuffix("/").removesuffix("/graphql")
 
 
 class Channels(_Strict):

@@ -333,3 +333,13 @@ def test_a_key_put_into_the_channel_file_is_refused_and_not_repeated(file: Path,
 def test_the_schema_of_the_file_holds_no_place_for_a_secret() -> None:
     members = set(Channels.model_fields) | set(Channel.model_fields)
     assert not {m for m in members if re.search("key|token|secret|password", m)}
+
+
+@pytest.mark.parametrize(
+    "written", ["https://shop.centra.com", "https://shop.centra.com/", "https://shop.centra.com/graphql"]
+)
+def test_centras_address_may_be_given_with_or_without_its_path(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "channels.toml"
+    channel = '[[channel]]\nid = "fr"\nurl = "https://fr.mirakl.net"\nshop_id = 1\nmarket = 4\n'
+    file.write_text(f'[centra]\nurl = "{written}"\n\n{channel}')
+    assert load_channels(file).centra.url == "https://shop.centra.com"
