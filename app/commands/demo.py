@@ -59,7 +59,7 @@ class Report:
         return self.differences == 0 and self.ceilings_exceeded == 0 and self.held == 0 and self.changes > 0
 
 
-Act = Callable[[Console, Lab, Replica, Progress], Awaitable[Report]]
+Act = Callable[[Lab, Progress], Awaitable[Report]]
 
 
 async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -> Exit:
@@ -80,7 +80,7 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             replica = await running.start_replica()
             await running.send_webhooks_to(replica)
             progress.advance(starting)
-            found = await ACTS[act](console, running, replica, progress)
+            found = await ACTS[act](running, progress)
             found.real_seconds = round(monotonic() - began, 1)
             progress.stop()
             _show(console, found)
@@ -95,9 +95,8 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
 # ----------------------------------------------------------------------------------------------------- act: stock
 
 
-async def stock_act(console: Console, running: Lab, replica: Replica, progress: Progress) -> Report:
+async def stock_act(running: Lab, progress: Progress) -> Report:
     """A busy minute: thousands of changes, some SKUs hundreds of times, and what reaches the marketplaces."""
-    del console
     found = Report(channels=list(running.mirakl), sizes=running.shape.sizes)
     total = running.shape.sizes * len(running.mirakl)
     first = progress.add_task("first push: every offer of both channels", total=total)
@@ -108,10 +107,9 @@ async def stock_act(console: Console, running: Lab, replica: Replica, progress: 
         after = progress.add_task("until both ends agree", total=total)
         await _until_equal(running, progress, after, total, SETTLE_SECONDS)
         await _until_at_rest(database, SETTLE_SECONDS)
-        await _measure(database, running, found, last_import)
+        await _measure(database, found, last_import)
     found.differences = sum(len(d) for d in (await running.differences()).values())
     await _count_calls(running, found)
-    del replica
     return found
 
 
@@ -163,7 +161,7 @@ async def _until_at_rest(database: Database, seconds: float) -> None:
             await anyio.sleep(0.2)
 
 
-async def _measure(database: Database, running: Lab, found: Report, last_import: int) -> None:
+async def _measure(database: Database, found: Report, last_import: int) -> None:
     for row in await database.desk.fetch(sql("import/figures"), last_import):
         found.pushes[row["scope"]] = row["lines"]
         found.imports[row["scope"]] = row["imports"]
@@ -171,7 +169,6 @@ async def _measure(database: Database, running: Lab, found: Report, last_import:
     if lags is not None and lags["median"] is not None:
         found.lag_seconds = {name: round(lags[name], 1) for name in ("median", "p99", "max")}
     found.held = await database.desk.fetchval(sql("outbox/count_held"))
-    del running
 
 
 async def _count_calls(running: Lab, found: Report) -> None:

@@ -26,7 +26,7 @@ from typing import TypeAlias
 import anyio
 import anyio.to_thread
 
-from app.clock import Rate, monotonic, wall_now
+from app.clock import Rate, wall_now
 from app.commands.context import UnreachableError
 from app.settings import Channels, load_channels
 from app.store.embedded import local_postgres
@@ -181,7 +181,7 @@ def _ask(url: str, body: Json, method: str | None) -> Json:
         url, data=content, headers={"Content-Type": "application/json"}, method=method
     )
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
             read: Json = json.loads(answer.read())
             return read
     except urllib.error.HTTPError as exc:
@@ -304,8 +304,3 @@ def _channel_file(running: Lab) -> str:
 
 def _extra(running: Lab, place: str) -> list[str]:
     return [running.shape.channel_lines[place]] if place in running.shape.channel_lines else []
-
-
-def elapsed(since: float) -> float:
-    """Real seconds since a monotonic time."""
-    return monotonic() - since

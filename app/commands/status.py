@@ -10,6 +10,7 @@ from rich.table import Table
 from app.commands.context import configuration, database_of
 from app.store.census import FlowCensus, LastImport, census, dead_letters, held_keys, last_imports
 from app.store.pool import Database
+from app.store.time import read_clock
 
 HELD_SHOWN = 20
 
@@ -17,7 +18,8 @@ HELD_SHOWN = 20
 async def status(console: Console, *, scope: str | None, held: bool) -> None:
     """Print the tables."""
     async with database_of(configuration()) as database:
-        now = await database.desk.fetchval("SELECT app_now()")
+        async with database.desk.acquire() as connection:
+            now = (await read_clock(connection)).rate.app_at
         imports = await last_imports(database)
         counted = {(r.scope, r.flow): r for r in await census(database)}
         quiet = {place: FlowCensus(*place, 0, 0, 0, None, None) for place in imports}

@@ -17,6 +17,7 @@ from app.store.effects import audit
 from app.store.pool import Connection, Row
 from app.store.sizes import size_of
 from app.store.statements import sql
+from app.store.time import read_clock
 
 
 async def explain(console: Console, sku: str) -> bool:
@@ -90,7 +91,7 @@ def _number(value: int | None) -> str:
 
 
 async def _state(connection: Connection, key: Row) -> str:
-    now = await connection.fetchval("SELECT app_now()")
+    now = (await read_clock(connection)).rate.app_at
     if key["state"] == "held":
         return f"[red]held {age(now, key['held_at'])} ago: {key['reason']}[/]"
     if key["claimed"]:

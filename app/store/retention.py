@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 import asyncpg
 
 from app.store.statements import sql, template
+from app.store.time import read_clock
 
 MONTHS_AHEAD = 3
 _MONTH = re.compile(r"audit_(\d{4})_(\d{2})")
@@ -61,7 +62,7 @@ def _count(tag: str) -> int:
 
 
 async def _audit(connection: asyncpg.Connection[asyncpg.Record], keep_months: int) -> int:
-    now: datetime = await connection.fetchval("SELECT app_now()")
+    now = (await read_clock(connection)).rate.app_at
     for ahead in range(1, MONTHS_AHEAD + 1):  # the present month may have rows in the default partition already
         first, following = _month(now.date(), ahead), _month(now.date(), ahead + 1)
         values = {"month": f"{first:%Y_%m}", "first": first.isoformat(), "next": following.isoformat()}
