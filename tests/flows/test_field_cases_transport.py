@@ -143,6 +143,7 @@ async def test_field_case_77_another_integration_eats_the_allowance(database_url
         assert hour < 100
         await service.jump(61)
         await until(lambda: _below(service, 875), "what is left was asked for, and believed")
+        surprised = await service.violations(service.centra)  # nobody can know before the first answer that says so
         stock = len(await service.calls(service.centra, "StockEvents"))
         orders = len(await service.calls(service.centra, "OrderEvents"))
         await service.jump(240)  # refilled to where orders have headroom, and stock has none
@@ -156,7 +157,7 @@ async def test_field_case_77_another_integration_eats_the_allowance(database_url
         await service.bump([size["sku"] for size in await service.sizes()])
         await service.jump(900)
         await service.at_rest()
-        assert await service.violations(service.centra) == []
+        assert await service.violations(service.centra) == surprised
 
 
 async def _bucket(service: Service, capacity: float) -> bool:
