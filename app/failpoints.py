@@ -25,6 +25,21 @@ EVENTS_STORED: Final = "events.stored"  # committed here, not confirmed at Centr
 EVENTS_CONFIRMED: Final = "events.confirmed"  # confirmed at Centra, the key is not settled
 SIZES_READ: Final = "sizes.read"  # Centra answered, nothing committed
 SIZES_STORED: Final = "sizes.stored"  # stock facts and marks committed, keys not settled
+ORDERS_STORED: Final = "orders.stored"  # a page of orders is stored, none of them is marked
+ORDERS_MARKED: Final = "orders.marked"  # marked and the watermark moved, the pass not settled
+ORDER_DECIDED: Final = "order.decided"  # the decision is written, nothing was sent
+ORDER_ACCEPT_SENT: Final = "order.accept_sent"  # OR21 committed as sent, no byte has left
+ORDER_ACCEPT_ANSWERED: Final = "order.accept_answered"  # Mirakl answered OR21, nothing is written
+ORDER_ACCEPTED: Final = "order.accepted"  # the acceptance is written, the key not settled
+ENTRY_CREATE_SENT: Final = "entry.create_sent"  # createOnly committed as sent, no byte has left
+ENTRY_CREATE_ANSWERED: Final = "entry.create_answered"  # Centra gave a number, it is not stored
+ENTRY_NUMBERED: Final = "entry.numbered"  # the number is stored, Centra does not know our id
+ENTRY_CONVERTED: Final = "entry.converted"  # Centra knows our id, the order is not placed
+ENTRY_COMPLETE_ANSWERED: Final = "entry.complete_answered"  # Centra placed the order, nothing is written
+ENTRY_COMPLETED: Final = "entry.completed"  # placed and written, not read back
+ENTRY_CHECKED: Final = "entry.checked"  # read back and written
+ENTRY_RELEASE_ANSWERED: Final = "entry.release_answered"  # unblocked in Centra, nothing is written
+ENTRY_CONFIRM_ANSWERED: Final = "entry.confirm_answered"  # confirmed in Centra, nothing is written
 
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if name.isupper() and isinstance(value, str))
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -62,6 +64,87 @@ class GuardSettings(_Strict):
     jump_units: int = Field(100, ge=0)
 
 
+class Destination(_Strict):
+    """Where orders to a country enter Centra."""
+
+    country: Annotated[str, Field(pattern=r"^([A-Z]{2}|\*)$", description="ISO alpha-2, or * for every other")]
+    market: int = Field(description="id of the Centra market")
+    price_list: int
+    shipping_option: str = Field(description="URI of Centra's shipping option")
+    shipping_by_type: dict[str, str] = Field(
+        {}, description="Mirakl's shipping type code to a shipping option of its own"
+    )
+    allocation_rule: str | None = Field(None, description="name of an allocation rule, when not the market's own")
+    tax_included: bool = Field(True, description="the price list's prices contain tax")
+
+
+class OrderSettings(_Strict):
+    """How a channel's orders are taken."""
+
+    mode: Literal["on", "dry_run", "off"] = Field(
+        "off", description="on; dry_run: read, decide and watch deadlines, send nothing; off: orders are not read here"
+    )
+    accept_within_seconds: float = Field(
+        24 * HOUR, ge=HOUR, description="the channel's window for accepting, from the order's creation"
+    )
+    start_at: datetime | None = Field(None, description="orders created before are recorded only")
+    pass_seconds: float = Field(MINUTE, ge=MINUTE, description="time between two reads of what changed")
+    sweep_seconds: float = Field(30 * MINUTE, ge=5 * MINUTE, description="time between two reads of all open orders")
+    look_back_days: int = Field(5, ge=1, le=30, description="how far the daily export looks back")
+    short: Literal["refuse", "hold", "accept"] = Field("refuse", description="a line that is short of stock")
+    partial: Literal["hold", "refuse", "accept"] = Field(
+        "hold", description="when lines differ and the marketplace takes one answer for all of them"
+    )
+    backorder: Literal["backorder", "cancel", "hold"] = Field(
+        "hold", description="an accepted order that Centra has no stock for"
+    )
+    accepted_elsewhere: Literal["hold", "import"] = Field("hold", description="an order that somebody else accepted")
+    price_guard: Decimal | None = Field(
+        Decimal("0.5"),
+        gt=0,
+        le=1,
+        description="hold an order that is cheaper than our lowest price by more than this share",
+        strict=False,
+    )
+    price_history_days: int = Field(14, ge=1, le=90)
+    destinations: tuple[Destination, ...] = Field((), strict=False)
+    payment: int | None = Field(None, description="id of the payment plugin that orders are booked under")
+    block: Literal["payment", "hold"] = Field("payment", description="what keeps an order from the warehouse")
+    confirm: bool = Field(True, description="confirm orders; false where Centra does so by itself")
+    shop_mail: bool = Field(False, description="Centra may send its mails to the marketplace's relay address")
+    unallocated_seconds: float = Field(10 * MINUTE, ge=MINUTE, description="when an order without stock is asked about")
+    oldest_payment_wait_seconds: float = Field(72 * HOUR, ge=HOUR)
+    phone: str = Field("", description="a number to give where a buyer gave none")
+    phone_required: tuple[str, ...] = Field((), strict=False, description="countries whose carriers want a number")
+    line_length: int = Field(255, ge=20, description="longest address line that the warehouse can print")
+    email_domain: str = Field("orders.invalid", description="for orders without a relay address; must not be routable")
+
+    @property
+    def is_read(self) -> bool:
+        """Whether orders are read and watched at all."""
+        return self.mode != "off"
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything is sent."""
+        return self.mode == "on"
+
+    @model_validator(mode="after")
+    def _can_be_entered(self) -> Self:
+        countries = [d.country for d in self.destinations]
+        if len(set(countries)) < len(countries):
+            raise ValueError("a country has two destinations; leave one")
+        if self.mode == "on" and not self.destinations:
+            raise ValueError("orders need a [[channel.orders.destinations]] table: where they enter Centra")
+        return self
+
+
+class Privacy(_Strict):
+    """How long buyer data is kept."""
+
+    keep_days: int = Field(30, ge=1, description="days after an order ended here")
+
+
 class Channel(_Strict):
     """One Mirakl shop on one instance."""
 
@@ -76,6 +159,7 @@ class Channel(_Strict):
     )
     stock: StockSettings = StockSettings()
     guard: GuardSettings = GuardSettings()
+    orders: OrderSettings = OrderSettings()
 
     @property
     def secret_name(self) -> str:
@@ -88,6 +172,7 @@ class Centra(_Strict):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")] = "centra"
     url: _Address = Field(description="https://<client>.centra.com, without /graphql")
+    order_api: _Address | None = Field(None, description="address of the Order API plugin, without /order")
     store: int | None = Field(None, description="id of the store; all when absent")
     sku: Literal["sku", "ean", "upc", "joined"] = Field(
         "sku", description="what Mirakl's offer SKU is at Centra; joined: product, variant and size number"
@@ -108,6 +193,7 @@ class Channels(_Strict):
     """The whole of channels.toml."""
 
     centra: Centra
+    privacy: Privacy = Privacy()
     channel: tuple[Channel, ...] = Field(strict=False)  # TOML has arrays, not tuples
 
     @model_validator(mode="after")
@@ -118,6 +204,8 @@ class Channels(_Strict):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ValueError(f"the id {', '.join(twice)} is used twice; each channel and the source need their own")
+        if self.centra.order_api is None and any(channel.orders.acts for channel in self.channel):
+            raise ValueError("orders enter Centra by its Order API; say where it is: order_api in [centra]")
         return self
 
     def by_id(self) -> Mapping[str, Channel]:
@@ -247,3 +335,6 @@ class Secrets:
 
 CENTRA_TOKEN = "CENTRA_TOKEN"  # noqa: S105 - the name of a variable
 CENTRA_WEBHOOK_SECRETS = "CENTRA_WEBHOOK_SECRETS"
+CENTRA_ORDER_API_SECRET = "CENTRA_ORDER_API_SECRET"  # noqa: S105 - the name of a variable
+PRIVACY_KEY = "PRIVACY_KEY"
+"""Keys the hash by which buyers' addresses are found; any long random text that stays the same."""

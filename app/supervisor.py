@@ -17,6 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.centra.client import CentraClient
+from app.centra.order_api import CEILING, HEADER, OrderApi
 from app.clock import Clock
 from app.domain.ids import Scope
 from app.domain.teams import Team
@@ -28,8 +29,18 @@ from app.engine.worker import Worker
 from app.flows import all_flows
 from app.flows.allowance import SMALLEST_PLAN, buckets
 from app.mirakl.client import MiraklClient
-from app.mirakl.quotas import codes, spacing_seconds
-from app.settings import CENTRA_TOKEN, CENTRA_WEBHOOK_SECRETS, Channel, Channels, Process, Secrets, SettingsError
+from app.mirakl.quotas import bucket, codes
+from app.settings import (
+    CENTRA_ORDER_API_SECRET,
+    CENTRA_TOKEN,
+    CENTRA_WEBHOOK_SECRETS,
+    PRIVACY_KEY,
+    Channel,
+    Channels,
+    Process,
+    Secrets,
+    SettingsError,
+)
 from app.store.migrate import pending
 from app.store.permits import SharedPermits
 from app.store.pool import DATABASE_AWAY, Database, connect
@@ -43,6 +54,8 @@ from app.wire.transport import Transport
 
 DATABASE_RETRY_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
+ORDER_API_PER_SECOND, ORDER_API_BURST = 50.0, 100.0
+"""Centra names no limit for its Order API; our own figure, in real time, keeps a loop gone wrong polite."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -95,17 +108,40 @@ async def services(configuration: Configuration, database: Database, wakeups: Wa
                 transport, permits, channel.id, channel.shop_id, profile=channel.profile
             )
         centra = CentraClient(centra_transport, permits, channels.centra.id)
-        yield Services(database, clock, permits, channels, centra, mirakl, wakeups, Pauses())
+        order_api: OrderApi | None = None
+        if channels.centra.order_api is not None:
+            rest = await stack.enter_async_context(_order_api_transport(configuration, clock))
+            order_api = OrderApi(rest, permits, channels.centra.id)
+        yield Services(
+            database,
+            clock,
+            permits,
+            channels,
+            centra,
+            mirakl,
+            wakeups,
+            Pauses(),
+            order_api=order_api,
+            privacy_key=privacy_key(configuration),
+        )
+
+
+def privacy_key(configuration: Configuration) -> bytes:
+    """Keys the hash of e-mail addresses. Raises SettingsError when orders are read and nobody set it."""
+    if not any(channel.orders.is_read for channel in configuration.channels.channel):
+        return b""
+    return configuration.secrets.read(PRIVACY_KEY).get_secret_value().encode()
 
 
 async def open_permits(permits: SharedPermits, channels: Channels, scale: float) -> None:
     """Make sure that every ceiling has its bucket; Centra's begin as the smallest plan until its words are read."""
     for channel in channels.channel:
-        spacings = {code: spacing_seconds(code, channel.profile, scale) for code in codes(channel.profile)}
-        await permits.open(channel.id, {code: (1.0, 1.0 / seconds) for code, seconds in spacings.items()})
+        ours = {code: bucket(code, channel.profile, scale) for code in codes(channel.profile)}
+        await permits.open(channel.id, ours)
     known = {bucket.name for bucket in await permits.all() if bucket.scope == channels.centra.id}
-    if not known:
+    if "requests.1h" not in known:
         await permits.open(channels.centra.id, buckets(SMALLEST_PLAN, channels.centra.share))
+    await permits.open(channels.centra.id, {CEILING: (ORDER_API_BURST, ORDER_API_PER_SECOND / scale)})
 
 
 def _centra_transport(configuration: Configuration, clock: Clock) -> Transport:
@@ -114,6 +150,18 @@ def _centra_transport(configuration: Configuration, clock: Clock) -> Transport:
     return Transport(
         centra.url,
         headers=lambda: {"Authorization": f"Bearer {secrets.read(CENTRA_TOKEN).get_secret_value()}"},
+        now=clock.now,
+        observer=_observer(centra.id),
+    )
+
+
+def _order_api_transport(configuration: Configuration, clock: Clock) -> Transport:
+    centra, secrets = configuration.channels.centra, configuration.secrets
+    secrets.read(CENTRA_ORDER_API_SECRET)
+    assert centra.order_api is not None
+    return Transport(
+        centra.order_api,
+        headers=lambda: {HEADER: secrets.read(CENTRA_ORDER_API_SECRET).get_secret_value()},
         now=clock.now,
         observer=_observer(centra.id),
     )

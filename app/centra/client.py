@@ -7,23 +7,18 @@ catalogue ever less, so that a report job never keeps an order waiting.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
 from app.centra import schema
+from app.centra.answers import Message, rows_of, unless_errors, whole, words
 from app.centra.events import VARIANT_SIZES, events_operation, read_events
-from app.centra.graphql import Answer, CentraCalls, PartialError
 from app.centra.operations import Operation, operation
+from app.centra.orders import OrderOperations
 from app.centra.topology import Assembly
 from app.wire.decode import Unreadable, read_items
-from app.wire.outcome import Applied, Outcome, RefusalDetail, RefusalKind, Refused, Unknown, joined_path
-from app.wire.permit import Permits
-from app.wire.transport import Transport
+from app.wire.outcome import Applied, Outcome, Unknown
 
-T = TypeVar("T")
-
-ORDERS = 1.0
 AFTER_SALE = 0.9
 STOCK = 0.75
 CATALOGUE = 0.4
@@ -34,14 +29,9 @@ _TOPOLOGY_PAGES = 20
 _RULE_LIMIT = 20
 
 
-class _Message(msgspec.Struct):
-    message: str | None = None
-    path: list[str | int] | None = None
-
-
 class _ListenersPayload(msgspec.Struct, rename="camel"):
-    user_errors: list[_Message]
-    user_warnings: list[_Message] | None = None
+    user_errors: list[Message]
+    user_warnings: list[Message] | None = None
     event_listeners: tuple[schema.EventListener, ...] | None = None
 
 
@@ -50,8 +40,8 @@ class _ConfirmedEvent(msgspec.Struct):
 
 
 class _ConfirmPayload(msgspec.Struct, rename="camel"):
-    user_errors: list[_Message]
-    user_warnings: list[_Message] | None = None
+    user_errors: list[Message]
+    user_warnings: list[Message] | None = None
     events: tuple[_ConfirmedEvent, ...] | None = None
 
 
@@ -67,11 +57,8 @@ _BUCKETS = {"REQUEST_COUNT": "requests", "MUTATION_COUNT": "mutations", "QUERY_C
 _WINDOWS = {"TEN_SECONDS": "10s", "ONE_HOUR": "1h"}
 
 
-class CentraClient:
+class CentraClient(OrderOperations):
     """One Centra environment; `scope` is the source, whose permits all its calls use."""
-
-    def __init__(self, transport: Transport, permits: Permits, scope: str) -> None:
-        self._calls = CentraCalls(transport, permits, scope)
 
     # ------------------------------------------------------------------------------------------- events
 
@@ -89,7 +76,7 @@ class CentraClient:
 
     async def list_event_listeners(self, *, headroom: float = STOCK) -> Outcome[tuple[schema.EventListener, ...]]:
         answer = await self._calls.run(operation("event_listeners"), {}, headroom=headroom)
-        return _whole(answer, "eventListeners", tuple[schema.EventListener, ...])
+        return whole(answer, "eventListeners", tuple[schema.EventListener, ...])
 
     async def fetch_events(
         self,
@@ -119,12 +106,12 @@ class CentraClient:
         answer = await self._calls.run(
             operation("confirm_events"), {"ids": list(ids)}, headroom=headroom, effect_id=effect_id
         )
-        payload = _whole(answer, "confirmEvents", _ConfirmPayload)
+        payload = whole(answer, "confirmEvents", _ConfirmPayload)
         if not isinstance(payload, Applied):
             return payload
         body = payload.value
-        confirmed = schema.Confirmed(tuple(event.id for event in body.events or ()), _words(body.user_warnings))
-        return _unless_errors(body.user_errors, confirmed)
+        confirmed = schema.Confirmed(tuple(event.id for event in body.events or ()), words(body.user_warnings))
+        return unless_errors(body.user_errors, confirmed)
 
     # -------------------------------------------------------------------------------- sizes and catalogue
 
@@ -170,7 +157,7 @@ class CentraClient:
         answer = await self._calls.run(
             operation("display_items_page"), {"page": page, "limit": limit}, headroom=headroom
         )
-        listed = _rows(answer, "displayItems")
+        listed = rows_of(answer, "displayItems")
         if not isinstance(listed, Applied):
             return listed
         rows, spoiled, errors = listed.value
@@ -196,7 +183,7 @@ class CentraClient:
     async def read_rate_limits(self, *, headroom: float = CATALOGUE) -> Outcome[tuple[schema.RateLimit, ...]]:
         """What is left of the allowance, spent by whomever. Buckets of a kind we do not know are left out."""
         answer = await self._calls.run(operation("rate_limits"), {}, headroom=headroom)
-        rows = _whole(answer, "rateLimits", tuple[_RateLimitRow, ...])
+        rows = whole(answer, "rateLimits", tuple[_RateLimitRow, ...])
         if not isinstance(rows, Applied):
             return rows
         return Applied(
@@ -224,12 +211,12 @@ class CentraClient:
     ) -> Outcome[schema.ListenersAnswer]:
         variables = {"input": [{"objectType": type_} for type_ in object_types]}
         answer = await self._calls.run(operation(file_name), variables, headroom=headroom, effect_id=effect_id)
-        payload = _whole(answer, member, _ListenersPayload)
+        payload = whole(answer, member, _ListenersPayload)
         if not isinstance(payload, Applied):
             return payload
         body = payload.value
-        listening = schema.ListenersAnswer(body.event_listeners or (), _words(body.user_warnings))
-        return _unless_errors(body.user_errors, listening)
+        listening = schema.ListenersAnswer(body.event_listeners or (), words(body.user_warnings))
+        return unless_errors(body.user_errors, listening)
 
     async def _sizes(
         self,
@@ -240,7 +227,7 @@ class CentraClient:
         limit: int = LIST_LIMIT,
     ) -> Outcome[schema.SizesAnswer]:
         answer = await self._calls.run(query, variables, headroom=headroom)
-        listed = _rows(answer, "productSizes")
+        listed = rows_of(answer, "productSizes")
         if not isinstance(listed, Applied):
             return listed
         rows, spoiled, errors = listed.value
@@ -258,49 +245,3 @@ def _stock_at(warehouse_ids: Sequence[int]) -> dict[str, object]:
         "stockWhere": {"warehouseId": list(warehouse_ids)},
         "stockLimit": min(len(warehouse_ids), LIST_LIMIT),
     }
-
-
-def _whole(answer: Outcome[Answer], member: str, type_: type[T]) -> Outcome[T]:
-    """A member that is worth something only if nothing of it is missing."""
-    if not isinstance(answer, Applied):
-        return answer
-    if answer.value.errors:
-        return _spoiled(answer.value)
-    try:
-        return Applied(answer.value.member(member, type_))
-    except Unreadable as exc:
-        return Unknown(f"unreadable answer: {exc}")
-
-
-_Rows = tuple[list[msgspec.Raw], frozenset[int], tuple[PartialError, ...]]
-
-
-def _rows(answer: Outcome[Answer], member: str) -> Outcome[_Rows]:
-    """A list whose places are read one by one; places under an error are named."""
-    if not isinstance(answer, Applied):
-        return answer
-    whole, places = answer.value.spoiled(member)
-    if whole:
-        return _spoiled(answer.value)
-    try:
-        return Applied((answer.value.member(member, list[msgspec.Raw]), places, answer.value.errors))
-    except Unreadable as exc:
-        return Unknown(f"unreadable answer: {exc}")
-
-
-def _spoiled(answer: Answer) -> Unknown:
-    return Unknown("Centra answered with errors: " + "; ".join(error.words for error in answer.errors)[:500])
-
-
-def _unless_errors(errors: Sequence[_Message], value: T) -> Outcome[T]:
-    details = _words(errors)
-    if not details:
-        return Applied(value)
-    return Refused("; ".join(d.message for d in details)[:500], 200, RefusalKind.USER_ERRORS, details)
-
-
-def _words(messages: Sequence[_Message] | None) -> tuple[RefusalDetail, ...]:
-    return tuple(
-        RefusalDetail(message.message or "no message", place=joined_path(message.path or ()))
-        for message in messages or ()
-    )

@@ -38,6 +38,8 @@ START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 CENTRA_KEY = "t-centra-of-the-lab"
 WEBHOOK_SECRET = "s-webhooks-of-the-lab"  # noqa: S105 - of a stand-in on loopback
+ORDER_API_SECRET = "s-order-api-of-the-lab"  # noqa: S105 - as above
+PRIVACY_SECRET = "p-of-the-lab"  # noqa: S105 - as above
 MARKET = 4
 
 
@@ -55,6 +57,10 @@ class Shape:
     mirakl: Mapping[str, object] = field(default_factory=dict)
     postgres: Mapping[str, str] = field(default_factory=dict)
     channel_lines: Mapping[str, str] = field(default_factory=dict)
+    orders: str | None = None
+    """The mode of the channels' orders (on, dry_run); None: no orders are read."""
+    order_lines: Mapping[str, str] = field(default_factory=dict)
+    """More lines for a channel's [channel.orders]."""
 
 
 @dataclass(slots=True)
@@ -100,6 +106,8 @@ class Lab:
             "CENTRA_MIRAKL_CHANNELS_FILE": str(self.channels_file),
             "CENTRA_TOKEN": CENTRA_KEY,
             "CENTRA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+            "CENTRA_ORDER_API_SECRET": ORDER_API_SECRET,
+            "PRIVACY_KEY": PRIVACY_SECRET,
             **keys,
         }
 
@@ -296,10 +304,31 @@ async def _prepare(running: Lab) -> None:
 
 def _channel_file(running: Lab) -> str:
     lines = ["[centra]", f'url = "{running.centra}"', *_extra(running, "centra")]
+    lines += [f'order_api = "{running.centra}/order-api"'] if running.shape.orders else []
     for number, (channel, address) in enumerate(running.mirakl.items()):
         lines += ["", "[[channel]]", f'id = "{channel}"', f'url = "{address}"', f"shop_id = {2001 + number}"]
         lines += ['currency = "EUR"', f"market = {MARKET}", *_extra(running, channel)]
+        lines += _orders(running.shape, channel) if running.shape.orders else []
     return "\n".join(lines) + "\n"
+
+
+def _orders(shape: Shape, channel: str) -> list[str]:
+    """How a channel's orders are taken: every destination by the marketplace's own market and price list."""
+    lines = [
+        "[channel.orders]",
+        f'mode = "{shape.orders}"',
+        "payment = 36",
+        *shape.order_lines.get(channel, "").split("\n"),
+    ]
+    return [
+        *lines,
+        "[[channel.orders.destinations]]",
+        'country = "*"',
+        f"market = {MARKET}",
+        "price_list = 7",
+        'shipping_option = "mkp-standard"',
+        'shipping_by_type = { EXP = "mkp-express" }',
+    ]
 
 
 def _extra(running: Lab, place: str) -> list[str]:

@@ -16,3 +16,10 @@ MarketId = NewType("MarketId", int)
 EffectId = NewType("EffectId", int)
 ImportId = NewType("ImportId", int)
 """Our number of an import; Mirakl's own is the remote id."""
+
+OrderId = NewType("OrderId", str)
+"""Mirakl's order id: the logistic order, opaque, the key of all its calls."""
+
+OrderLineId = NewType("OrderLineId", str)
+CentraNumber = NewType("CentraNumber", int)
+"""The number of an order in Centra, as people see it."""

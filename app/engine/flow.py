@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.centra.client import CentraClient
+from app.centra.order_api import OrderApi
 from app.clock import Clock, monotonic
 from app.domain.ids import Scope
 from app.domain.teams import Team
+from app.engine.gather import Together
 from app.engine.pauses import Pauses
 from app.engine.wakeups import Wakeups
 from app.mirakl.client import MiraklClient
@@ -36,6 +38,10 @@ class Services:
     mirakl: Mapping[Scope, MiraklClient]
     wakeups: Wakeups
     pauses: Pauses
+    together: Together = field(default_factory=Together)
+    order_api: OrderApi | None = None
+    """None where no channel enters orders."""
+    privacy_key: bytes = b""
 
     @property
     def source(self) -> Scope:

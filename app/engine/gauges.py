@@ -1,4 +1,8 @@
-"""Fills the database gauges: every replica exports the same figures, read every few seconds, off the hot path."""
+"""Fills the database gauges: every replica exports the same figures, read every few seconds, off the hot path.
+
+The watch over deadlines of orders is a part of it. It goes by stored rows alone, so it runs while a channel is paused,
+while a platform is down, and in dry run; and it comes first, so that nothing slower hides it.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +15,64 @@ from app.clock import monotonic
 from app.domain.teams import Team
 from app.engine.flow import Services
 from app.engine.wakeups import Place
+from app.mirakl.quotas import spacing_seconds
+from app.settings import Channels
+from app.store import orders
 from app.store.census import FlowCensus, census, dead_letters
+from app.store.orders import Watch
 from app.store.pool import DATABASE_AWAY
 from app.telemetry import metrics
 
 EVERY_SECONDS = 5.0
 SHARE_OF_TIME = 0.05
 """Counting may take a twentieth of the time; a large backlog is counted less often."""
+NOTHING_OPEN = Watch(0, None, 0.0, None, 0, 0)
+DAY_SECONDS = 86_400.0
+"""Shown as time left where no order waits for a decision."""
 
 
 async def keep_gauges(services: Services, places: Mapping[Place, Team]) -> None:
     """Read and export, for ever. `places`: every (scope, flow) worked here, and who owns what it holds."""
+    _tell_limits(services.settings)
     while True:
         began = monotonic()
         try:
-            await _read(services, places)
+            await _read_orders(services)
+            await _read_flows(services, places)
             metrics.ready.set(1)
         except DATABASE_AWAY:
             metrics.ready.set(0)  # the other gauges keep what was last known
         await anyio.sleep(max(EVERY_SECONDS, (monotonic() - began) / SHARE_OF_TIME))
 
 
-async def _read(services: Services, places: Mapping[Place, Team]) -> None:
+def _tell_limits(settings: Channels) -> None:
+    """What rules compare with, since it differs by channel."""
+    for channel in settings.channel:
+        own = channel.orders
+        metrics.payment_wait_limit_seconds.labels(channel.id).set(own.oldest_payment_wait_seconds)
+        if own.is_read:
+            seconds = max(own.pass_seconds, spacing_seconds("OR11.pass", channel.profile))
+            metrics.order_pass_interval_seconds.labels(channel.id).set(seconds)
+
+
+async def _read_orders(services: Services) -> None:
+    watched = await orders.watch(services.database)
+    now = services.clock.now()
+    for scope in services.channels():
+        row = watched.get(scope, NOTHING_OPEN)
+        left = DAY_SECONDS if row.first_deadline is None else (row.first_deadline - now).total_seconds()
+        metrics.orders_open.labels(scope).set(row.open)
+        metrics.orders_unaccepted.labels(scope).set(row.unaccepted)
+        metrics.acceptance_window_used_ratio.labels(scope).set(row.used_window)
+        metrics.acceptance_seconds_left.labels(scope).set(left)
+        metrics.payment_wait_seconds.labels(scope).set(_age(now, row.oldest_payment_wait))
+        metrics.orders_blocked.labels(scope).set(row.problems)
+    async with services.database.desk.acquire() as connection:
+        orphans = await orders.orphans(connection, services.source)
+    metrics.centra_orphans.labels(services.source).set(len(orphans))
+
+
+async def _read_flows(services: Services, places: Mapping[Place, Team]) -> None:
     now = services.clock.now()
     counted = {(row.scope, row.flow): row for row in await census(services.database)}
     for (scope, flow), team in places.items():  # one with nothing to do has no row

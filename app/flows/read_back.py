@@ -151,7 +151,7 @@ async def _download(turn: Pass, url: str) -> Outcome[Items[Offer]]:
 
 
 def _live(offer: Offer) -> Live:
-    return Live(Sku(offer.shop_sku), offer.quantity, listed=not offer.deleted)
+    return Live(Sku(offer.shop_sku), offer.quantity, listed=not offer.deleted, price=offer.lowest_price)
 
 
 async def _compare(

@@ -7,7 +7,7 @@ held: a number is never invented, and a missing size never becomes zero by itsel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,16 +16,16 @@ from app.centra import schema
 from app.centra.client import LIST_LIMIT
 from app.centra.facts import Unclear, size_of
 from app.domain.ids import SizeId, Sku
-from app.domain.stock import Topology
+from app.domain.stock import Size, Topology
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
 from app.engine.retry import after_failure
 from app.failpoints import fail_point
-from app.store import mirrors, offers, sizes
+from app.store import mirrors, offers, reservations, sizes
 from app.store.outbox import Claim, Held, Verdict
 from app.store.pool import Transaction
 from app.store.sizes import SizeRead
-from app.wire.outcome import Applied, Failure, Unknown
+from app.wire.outcome import Applied, Failure, Outcome, Unknown
 
 SIZES = "sizes"
 OWN_FAULT_ATTEMPTS = 3
@@ -80,6 +80,19 @@ async def _read(turn: Pass, ids: list[int], direct: list[int]) -> tuple[list[sch
         middle = (len(doubtful) + 1) // 2
         groups += [half for half in (doubtful[:middle], doubtful[middle:]) if half]
     return answers, failed
+
+
+async def fresh_sizes(services: Services, ids: Sequence[SizeId]) -> Mapping[SizeId, Outcome[Size]]:
+    """Read up to 200 sizes now, ahead of everything else, for orders that wait; what is told is stored as well."""
+    read_at = services.clock.now()
+    answer = await services.centra.read_sizes(ids, await warehouses(services), headroom=1.0)
+    if not isinstance(answer, Applied):
+        return dict.fromkeys(ids, answer)
+    said = understood(services, answer.value.sizes)
+    await services.database.transact(lambda tx: store_reads(tx, services, said, read_at))
+    found: dict[SizeId, Outcome[Size]] = {r.size.size_id: Applied(r.size) for r in said.reads}
+    missing = Unknown("the size is missing from Centra's answer, or can't be understood")
+    return {id_: found.get(id_, missing) for id_ in ids}
 
 
 async def _after(turn: Pass, claim: Claim, failure: Failure) -> Verdict:
@@ -146,6 +159,8 @@ async def store_reads(
     connection = transaction.connection
     written = await sizes.write_sizes(connection, services.source, said.reads, read_at)
     changed = written.changed | await sizes.delete_sizes(connection, services.source, said.nameless)
+    told = [r.size.sku for r in said.reads if r.size.size_id not in written.overtaken]
+    changed |= await reservations.absorb(connection, services.source, told, read_at)
     transaction.mark(await offers.marks_for(connection, services.channels(stock_on=True), changed, since))
     return Stored(len(changed), written.overtaken)
 

@@ -25,7 +25,9 @@ from app.engine.flow import Flow, Gate, Pass, Services
 from app.engine.give_up import ORPHANED_SECONDS, give_up, push_all_again
 from app.engine.retry import after_failure, retry_at
 from app.failpoints import fail_point
+from app.flows.order_intake import WATERMARK, Passed
 from app.flows.sweep import SWEPT
+from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import StockLine
 from app.policies import guard
 from app.policies.stock import StockPolicy, available
@@ -51,6 +53,8 @@ FIRST_POLL_SECONDS = 2.0
 LONGEST_FIRST_POLL_SECONDS = 60.0
 """One import that took half an hour must not keep the slot of the next five that long."""
 UNREAD_SECONDS = 60.0
+SCARCE_UNITS = 5
+BOUNCE = "an increase of a scarce SKU waits for the next pass over the orders"
 
 
 async def gate(services: Services, scope: Scope) -> Gate:
@@ -107,7 +111,9 @@ async def _plan(turn: Pass, channel: Channel, topology: Topology, swept: bool) -
         channel.stock.sell_preorders,
     )
     unread_until = turn.services.clock.after(UNREAD_SECONDS)
+    patience = _patience(turn, channel)
     async with turn.services.database.work.acquire() as connection:
+        passed = await mirrors.read_cursor(connection, turn.scope, WATERMARK, Passed) if patience else None
         for start in range(0, len(keys), READ_SLICE):
             found = await offers.read_stock_offers(
                 connection, turn.scope, turn.services.source, keys[start : start + READ_SLICE]
@@ -118,6 +124,8 @@ async def _plan(turn: Pass, channel: Channel, topology: Topology, swept: bool) -
                     plan.verdicts[by_key[offer.sku]] = Waiting(unread_until, "the sizes of Centra are not all read yet")
                 elif isinstance(outcome, Held):
                     plan.verdicts[by_key[offer.sku]] = outcome
+                elif patience and outcome and _may_bounce(offer, outcome, passed, patience, turn):
+                    plan.verdicts[by_key[offer.sku]] = Waiting(turn.services.clock.after(patience), BOUNCE)
                 elif outcome is not None:
                     decided.append((offer, outcome, by_key[offer.sku]))
             await anyio.lowlevel.checkpoint()  # a large pass must not keep health checks waiting
@@ -134,10 +142,27 @@ def _decide(offer: StockOffer, topology: Topology, policy: StockPolicy) -> Avail
         return None
     if offer.sharing > 1:
         return Held(f"{offer.sharing} sizes in Centra carry the SKU {offer.sku}; give each its own")
-    outcome = available(offer.size, topology, policy)
+    outcome = available(offer.size, topology, policy, offer.unplaced)
     if isinstance(outcome, Unreadable):
         return Held(outcome.reason)
     return outcome
+
+
+def _patience(turn: Pass, channel: Channel) -> float:
+    """App seconds that an increase of a scarce SKU may wait for a pass over the orders; 0 when none are read."""
+    if not channel.orders.is_read:
+        return 0.0
+    ceiling = spacing_seconds("OR11.pass", channel.profile, turn.services.clock.scale)
+    return 2 * max(channel.orders.pass_seconds, ceiling)
+
+
+def _may_bounce(offer: StockOffer, outcome: Available, passed: Passed | None, patience: float, turn: Pass) -> bool:
+    """Whether the marketplace may just have lowered the SKU for an order not seen here (business rule 3)."""
+    if offer.confirmed is None or outcome.quantity <= offer.confirmed or offer.confirmed > SCARCE_UNITS:
+        return False
+    if offer.read_at is None or (passed is not None and passed.began_at > offer.read_at):
+        return False
+    return (turn.services.clock.now() - offer.read_at).total_seconds() < patience
 
 
 def _guard(

@@ -7,71 +7,27 @@ An answer that names a shop must name ours: a key of another shop is refused bef
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import datetime
 
 import msgspec
 
 from app.mirakl import schema
+from app.mirakl.calls import UPLOAD_SECONDS, instant, named
 from app.mirakl.imports import UnreadableReport, read_stock_report, stock_file
-from app.mirakl.quotas import Profile, ceiling_of, longest_wait_seconds
-from app.wire.charged import ChargedCalls
+from app.mirakl.orders import OrderCalls
 from app.wire.decode import Items, decoded, read_items
-from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
-from app.wire.permit import Charge, Permit, Permits, PermitWait
-from app.wire.request import Expected, FilePart, WireRequest, WireResponse
+from app.wire.outcome import Applied, Outcome, Unknown
+from app.wire.permit import Permit
+from app.wire.request import Expected, FilePart, WireRequest
 from app.wire.target import path_part
-from app.wire.transport import Transport
-
-T = TypeVar("T")
-
-_EXPORT_CHUNK_ITEMS = 10_000
-_EXPORT_CHUNK_MEGABYTES = 10
-_EXPORT_BODY_BYTES = 48 * 1024 * 1024
-_UPLOAD_SECONDS = 120.0
 
 
 class _ImportAccepted(msgspec.Struct):
     import_id: str | None = None
 
 
-class _ExportAccepted(msgspec.Struct):
-    tracking_id: str | None = None
-
-
-class _ExportError(msgspec.Struct):
-    code: str | int | None = None
-    detail: str | None = None
-
-
-class _ExportAnswer(msgspec.Struct):
-    status: str
-    urls: tuple[str, ...] | None = None
-    error: _ExportError | None = None
-
-
-class MiraklClient:
+class MiraklClient(OrderCalls):
     """One shop on one instance; `scope` is its channel, whose permits it uses."""
-
-    def __init__(
-        self,
-        transport: Transport,
-        permits: Permits,
-        scope: str,
-        shop_id: int,
-        *,
-        profile: Profile = "standard",
-    ) -> None:
-        self._calls = ChargedCalls(transport, permits, scope)
-        self._permits = permits
-        self._scope = scope
-        self._shop_id = shop_id
-        self._profile: Profile = profile
-
-    async def permit(self, code: str) -> Permit | PermitWait:
-        """The permit for one call of a code (`OF52.full` for a whole export), taken before a batch is claimed."""
-        return await self._permits.take(self._scope, _charges_of(code))
 
     # ------------------------------------------------------------------------------ account and platform
 
@@ -137,10 +93,10 @@ class MiraklClient:
             "/api/offers/stock/imports",
             file=FilePart("file", "stock.csv", stock_file(lines), "text/csv"),
             effect_id=effect_id,
-            total_seconds=_UPLOAD_SECONDS,
+            total_seconds=UPLOAD_SECONDS,
         )
         answer = await self._send(request, permit=permit, usable_until=usable_until)
-        return decoded(answer, _ImportAccepted, lambda body: _named(body.import_id, "import_id"))
+        return decoded(answer, _ImportAccepted, lambda body: named(body.import_id, "import_id"))
 
     async def sto02_get_stock_import(
         self, import_id: str, *, permit: Permit | None = None
@@ -176,30 +132,18 @@ class MiraklClient:
 
         `since`: only what changed from then on, deleted offers included (once a minute); None: all (daily).
         """
-        body: dict[str, object] = {
-            "export_type": "application/json",
-            "include_inactive_offers": True,
-            "items_per_chunk": _EXPORT_CHUNK_ITEMS,
-            "megabytes_per_chunk": _EXPORT_CHUNK_MEGABYTES,
-        }
+        body: dict[str, object] = {"export_type": "application/json", "include_inactive_offers": True}
         if since is not None:
             body["last_request_date"] = instant(since)
-        request = WireRequest("OF52", "POST", "/api/offers/export/async", json=msgspec.json.encode(body))
-        charges = _charges_of("OF52" if since is not None else "OF52.full")
-        answer = await self._send(request, permit=permit, charges=charges)
-        return decoded(answer, _ExportAccepted, lambda body: _named(body.tracking_id, "tracking_id"))
+        charged_as = "OF52" if since is not None else "OF52.full"
+        return await self._asked_export("OF52", "/api/offers/export/async", body, permit, charged_as)
 
     async def of53_get_export(self, tracking_id: str, *, permit: Permit | None = None) -> Outcome[schema.ExportStatus]:
-        path = f"/api/offers/export/async/status/{path_part(tracking_id)}"
-        answer = await self._send(WireRequest("OF53", "GET", path), permit=permit)
-        return decoded(answer, _ExportAnswer, lambda body: Applied(_export_status(body)))
+        return await self._polled_export("OF53", "/api/offers/export/async/status/", tracking_id, permit)
 
     async def of54_download_offers(self, url: str, *, permit: Permit | None = None) -> Outcome[Items[schema.Offer]]:
-        """One file of an export. The link is used as given (no shop id: it may be signed); it is followed on
-        the instance or an allowed host only, and the key goes to the instance only.
-        """
-        request = WireRequest("OF54", "GET", url, body_bytes=_EXPORT_BODY_BYTES, total_seconds=_UPLOAD_SECONDS)
-        answer = await self._send(request, permit=permit, names_shop=False)
+        """One file of an export."""
+        answer = await self._downloaded("OF54", url, permit)
 
         def shape(rows: list[msgspec.Raw]) -> Outcome[Items[schema.Offer]]:
             offers = read_items(rows, schema.Offer, "shop_sku")
@@ -207,68 +151,3 @@ class MiraklClient:
             return self._ours(foreign, offers)
 
         return decoded(answer, list[msgspec.Raw], shape)
-
-    # ------------------------------------------------------------------------------------------- inside
-
-    async def _send(
-        self,
-        request: WireRequest,
-        *,
-        permit: Permit | None,
-        charges: Sequence[Charge] | None = None,
-        usable_until: float | None = None,
-        names_shop: bool = True,
-    ) -> Outcome[WireResponse]:
-        charges = charges or [Charge(request.code)]
-        main = charges[0].name
-        shop = (("shop_id", str(self._shop_id)),) if names_shop else ()
-        complete = replace(
-            request,
-            query=(*request.query, *shop),
-            retry_after_fallback_seconds=ceiling_of(main, self._profile).spacing_seconds,
-            retry_after_cap_seconds=longest_wait_seconds(main, self._profile),
-        )
-        return await self._calls.send(complete, charges, permit=permit, usable_until=usable_until)
-
-    async def _listed(
-        self, request: WireRequest, member: str, item: type[T], permit: Permit | None
-    ) -> Outcome[Items[T]]:
-        answer = await self._send(request, permit=permit)
-
-        def shape(body: dict[str, msgspec.Raw]) -> Outcome[Items[T]]:
-            try:
-                rows = msgspec.json.decode(body.get(member, b""), type=list[msgspec.Raw])
-            except msgspec.DecodeError:
-                return Unknown(f"unreadable answer: no list {member!r}")
-            return Applied(read_items(rows, item, "code"))
-
-        return decoded(answer, dict[str, msgspec.Raw], shape)
-
-    def _ours(self, named: int | None, value: T) -> Outcome[T]:
-        if named is None or named == self._shop_id:
-            return Applied(value)
-        words = f"the answer is for shop {named}, this channel is shop {self._shop_id}"
-        return Refused(words, 200, RefusalKind.CREDENTIALS)
-
-
-def _charges_of(code: str) -> Sequence[Charge]:
-    """What a call spends: a code that is used in two ways spends its own ceiling and that of the code itself."""
-    whole, _, way = code.partition(".")
-    return [Charge(code), Charge(whole)] if way == "full" else [Charge(code)]
-
-
-def instant(moment: datetime) -> str:
-    """An aware instant as Mirakl reads it: UTC with `Z`."""
-    if moment.tzinfo is None:
-        raise ValueError("an instant sent to Mirakl needs its zone")
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _named(id_: str | None, member: str) -> Outcome[str]:
-    return Applied(id_) if id_ else Unknown(f"accepted, but without {member}")
-
-
-def _export_status(body: _ExportAnswer) -> schema.ExportStatus:
-    error = body.error
-    words = " ".join(str(part) for part in (error.code, error.detail) if part) if error else ""
-    return schema.ExportStatus(body.status, body.urls or (), words)

@@ -35,7 +35,7 @@ def _modest(interval_seconds: float, calls: int = 1) -> Ceiling:
     return Ceiling(interval_seconds, calls, modest=True)
 
 
-_PER_EVENT = _modest(1.0, 5)
+_PER_EVENT = _modest(1.0, 50)
 _DAILY = Ceiling(_DAY)
 
 _STANDARD: dict[str, Ceiling] = {
@@ -126,6 +126,18 @@ def spacing_seconds(code: str, profile: Profile = "standard", scale: float = 1.0
     """
     spacing = ceiling_of(code, profile).spacing_seconds
     return spacing + max(spacing * MARGIN_SHARE, MARGIN_REAL_SECONDS * scale)
+
+
+def bucket(code: str, profile: Profile = "standard", scale: float = 1.0) -> tuple[float, float]:
+    """Capacity and refill (calls a second of the app clock) of a code's permits.
+
+    A published ceiling counts arrivals, so one call at a time is spaced apart. A figure of our own guards against loops
+    only, and lets a burst through.
+    """
+    ceiling = ceiling_of(code, profile)
+    if ceiling.modest and ceiling.calls > 1:
+        return float(ceiling.calls), 1.0 / ceiling.spacing_seconds
+    return 1.0, 1.0 / spacing_seconds(code, profile, scale)
 
 
 def longest_wait_seconds(code: str, profile: Profile = "standard") -> float:

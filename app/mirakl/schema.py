@@ -7,6 +7,7 @@ missing, and enums are plain text, since new values may appear at any time. A li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import msgspec
 
@@ -158,6 +159,13 @@ class WarehouseQuantity(msgspec.Struct, frozen=True):
     quantity: int | None = None
 
 
+class OfferPrice(msgspec.Struct, frozen=True):
+    """A price of an offer, for all sales channels or one."""
+
+    origin_price: Decimal | None = None
+    discount_price: Decimal | None = None
+
+
 class Offer(msgspec.Struct, frozen=True):
     """OF54: one offer of an export; a deleted one comes in differential exports only."""
 
@@ -172,6 +180,13 @@ class Offer(msgspec.Struct, frozen=True):
     last_updated: str | None = None
     shop_id: int | None = None
     warehouses: tuple[WarehouseQuantity, ...] | None = None
+    prices: tuple[OfferPrice, ...] | None = None
+
+    @property
+    def lowest_price(self) -> Decimal | None:
+        """The least that the offer may cost in any sales channel, with or without a discount."""
+        asked = (amount for p in self.prices or () for amount in (p.origin_price, p.discount_price))
+        return min((amount for amount in asked if amount is not None), default=None)
 
 
 @dataclass(frozen=True)

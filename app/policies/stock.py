@@ -82,3 +82,15 @@ def _safety(size: Size, warehouses: tuple[Warehouse, ...], policy: StockPolicy) 
         times = len(warehouses) if policy.offset_per_warehouse else 1
         return max(0, size.offset) * times, "offset of the variant"
     return sum(max(0, w.threshold) for w in warehouses), "thresholds of the warehouses"
+
+
+def free_units(size: Size, topology: Topology, market_id: MarketId) -> int | None:
+    """Units that an order of the market can be given now; None when Centra gave no figure for a warehouse that counts.
+
+    Safety stock is not subtracted: it keeps offers back, not orders (business rule 11).
+    """
+    warehouses = topology.sold_from(market_id)
+    if warehouses is None:
+        return None
+    free = [size.free.get(warehouse.warehouse_id, 0) for warehouse in warehouses]
+    return None if None in free else sum(max(0, units or 0) for units in free)

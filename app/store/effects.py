@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from app.domain.ids import EffectId
-from app.store.pool import Connection
+from app.store.pool import Connection, Database
 from app.store.statements import sql, storable
 
 
@@ -63,3 +65,17 @@ async def decide(connection: Connection, effect_id: EffectId, state: EffectState
         return False
     await audit(connection, row["scope"], row["flow"], f"effect:{effect_id}", row["from_state"], state, detail)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A call about an order that left, or was about to, and of which nobody knows how it ended."""
+
+    id: EffectId
+    sent_at: datetime
+
+
+async def open_effect(database: Database, scope: str, lane: str, code: str) -> Doubt | None:
+    """The call of a code that is in doubt in a lane: its answer was lost, or its caller died."""
+    row = await database.work.fetchrow(sql("effect/open_of_lane"), scope, lane, code)
+    return None if row is None else Doubt(EffectId(row["id"]), row["sent_at"])

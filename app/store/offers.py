@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from app.domain.ids import Sku
 from app.domain.stock import Size
@@ -33,6 +34,10 @@ class StockOffer:
     confirmed_version: int
     voided_version: int
     approved_version: int | None
+    read_at: datetime | None = None
+    """When the call that read the size began."""
+    unplaced: int = 0
+    """Units promised to orders that the size's free quantity does not contain yet."""
 
     def is_settled(self, quantity: int) -> bool:
         """Whether the marketplace is known to have this quantity, with nothing else on its way."""
@@ -58,6 +63,8 @@ async def read_stock_offers(connection: Connection, channel: str, source: str, s
             confirmed_version=r["stock_confirmed_version"] or 0,
             voided_version=r["stock_voided_version"] or 0,
             approved_version=r["stock_approved_version"],
+            read_at=r["read_at"],
+            unplaced=r["unplaced"],
         )
         for r in rows
     ]
@@ -115,6 +122,21 @@ async def push_again(
     return [Mark(channel, STOCK, sku, priority=priority, due_at=due_at) for sku in skus]
 
 
+async def price_history(
+    connection: Connection, channel: str, skus: Iterable[str], since: datetime
+) -> dict[Sku, list[Decimal]]:
+    """What offers cost since then, as read back."""
+    found: dict[Sku, list[Decimal]] = {}
+    for row in await connection.fetch(sql("offer_price/history"), channel, sorted(set(skus)), since):
+        found.setdefault(Sku(row["sku"]), []).append(row["amount"])
+    return found
+
+
+async def waiting_for_orders(connection: Connection, channel: str) -> list[Sku]:
+    """SKUs that wait for something to happen, such as an increase for a pass over the orders."""
+    return [Sku(r["key"]) for r in await connection.fetch(sql("offer/waiting_for_orders"), channel)]
+
+
 async def suspected(connection: Connection, channel: str) -> dict[Suspicion, frozenset[Sku]]:
     """SKUs under suspicion within the guard's window."""
     rows = await connection.fetch(sql("offer/suspected"), channel, float(WINDOW_SECONDS))
@@ -147,6 +169,7 @@ class Live:
     sku: Sku
     quantity: int | None
     listed: bool
+    price: Decimal | None = None
 
 
 async def read_back(connection: Connection, channel: str, offers: Iterable[Live], read_at: datetime) -> list[Sku]:
@@ -159,6 +182,10 @@ async def read_back(connection: Connection, channel: str, offers: Iterable[Live]
         [o.quantity for o in rows],
         [o.listed for o in rows],
         read_at,
+    )
+    priced = [(o.sku, o.price) for o in rows if o.price is not None]
+    await connection.execute(
+        sql("offer_price/write"), channel, [sku for sku, _ in priced], [price for _, price in priced], read_at
     )
     return [Sku(r["sku"]) for r in written if r["is_new"] and r["live"]]
 

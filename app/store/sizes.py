@@ -79,6 +79,14 @@ def size_of(row: Row, sku: str) -> Size:
     )
 
 
+async def by_skus(connection: Connection, source: str, skus: Sequence[str]) -> dict[Sku, list[Size]]:
+    """The sizes that carry some SKUs, living ones first."""
+    found: dict[Sku, list[Size]] = {}
+    for row in await connection.fetch(sql("size/by_skus"), source, list(skus)):
+        found.setdefault(Sku(row["sku"]), []).append(size_of(row, row["sku"]))
+    return found
+
+
 async def delete_sizes(connection: Connection, source: str, size_ids: Sequence[int]) -> set[Sku]:
     """Centra says that these sizes are gone; their SKUs."""
     rows = await connection.fetch(sql("size/delete"), source, list(size_ids))

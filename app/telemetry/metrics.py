@@ -169,3 +169,95 @@ valve_openings = Counter(
     ["scope"],
     registry=registry,
 )
+
+# --------------------------------------------------------------- orders
+orders_seen = Counter("centra_mirakl_orders_seen", "Orders seen for the first time.", ["scope"], registry=registry)
+orders_read = Counter(
+    "centra_mirakl_orders_read", "Orders in pages read, repeats included.", ["scope"], registry=registry
+)
+orders_ended = Counter(
+    "centra_mirakl_orders_ended", "Orders by how they ended for us.", ["scope", "outcome"], registry=registry
+)
+orders_near_lapse = Counter(
+    "centra_mirakl_orders_near_lapse",
+    "Orders decided after three quarters of their window.",
+    ["scope"],
+    registry=registry,
+)
+orders_accepted_elsewhere = Counter(
+    "centra_mirakl_orders_accepted_elsewhere",
+    "Orders that somebody else accepted: a person, or another tool.",
+    ["scope"],
+    registry=registry,
+)
+stored_to_accepted_seconds = Histogram(
+    "centra_mirakl_stored_to_accepted_seconds",
+    "From an order being stored to its acceptance being taken, in app seconds.",
+    ["scope"],
+    buckets=_SECONDS,
+    registry=registry,
+)
+orders_open = Gauge("centra_mirakl_open_orders", "Orders under way (database).", ["scope"], registry=registry)
+orders_unaccepted = Gauge(
+    "centra_mirakl_unaccepted_orders", "Orders not decided yet (database).", ["scope"], registry=registry
+)
+acceptance_window_used_ratio = Gauge(
+    "centra_mirakl_acceptance_window_used_ratio",
+    "Greatest share of its acceptance window that an undecided order has used (database).",
+    ["scope"],
+    registry=registry,
+)
+acceptance_seconds_left = Gauge(
+    "centra_mirakl_acceptance_seconds_left",
+    "Least time that an undecided order has left, negative once it is over; a day when there is none (database).",
+    ["scope"],
+    registry=registry,
+)
+payment_wait_seconds = Gauge(
+    "centra_mirakl_payment_wait_seconds",
+    "Age of the oldest accepted order that waits for the buyer's payment (database).",
+    ["scope"],
+    registry=registry,
+)
+payment_wait_limit_seconds = Gauge(
+    "centra_mirakl_payment_wait_limit_seconds",
+    "From when on a wait for payment is too long, as set for the channel.",
+    ["scope"],
+    registry=registry,
+)
+order_pass_interval_seconds = Gauge(
+    "centra_mirakl_order_pass_interval_seconds",
+    "Planned time between two reads of what changed, by the settings and the marketplace's ceiling.",
+    ["scope"],
+    registry=registry,
+)
+orders_blocked = Gauge(
+    "centra_mirakl_problem_orders",
+    "Orders in Centra that stay blocked, since something was found (database).",
+    ["scope"],
+    registry=registry,
+)
+centra_orphans = Gauge(
+    "centra_mirakl_orphan_orders",
+    "Centra orders of a lost answer, not placed and not cancelled yet (database).",
+    ["scope"],
+    registry=registry,
+)
+oversold_units = Counter(
+    "centra_mirakl_oversold_units",
+    "Units accepted that Centra had no stock for.",
+    ["scope"],
+    registry=registry,
+)
+not_blocked = Counter(
+    "centra_mirakl_orders_found_unblocked",
+    "Orders that should have been blocked in Centra and were not; they were put on hold.",
+    ["scope"],
+    registry=registry,
+)
+unknown_words = Counter(
+    "centra_mirakl_unknown_words",
+    "Values of an enum that nobody here knows.",
+    ["scope", "kind"],
+    registry=registry,
+)

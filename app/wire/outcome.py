@@ -149,12 +149,13 @@ class _Line(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     message: str | None = None
+    msg: str | None = None
     code: str | int | None = None
     errors: list[msgspec.Raw] | None = None
 
 
 def words_of(body: bytes) -> tuple[str, tuple[RefusalDetail, ...]]:
-    """The far side's own words in an error body: the shapes of Mirakl and GraphQL, or the first text of it.
+    """The far side's own words in an error body: the shapes of Mirakl, GraphQL and the Order API, or its first text.
 
     Envelopes of errors are hardly documented, so this reads what is there and never fails.
     """
@@ -163,8 +164,10 @@ def words_of(body: bytes) -> tuple[str, tuple[RefusalDetail, ...]]:
     except (ValueError, RecursionError):
         return _first_text(body), ()
     details = tuple(detail for detail in map(_detail, parsed.errors or ()) if detail is not None)
-    message = parsed.message or "; ".join(detail.message for detail in details)
-    return _clipped(message), details
+    message = _clipped(parsed.message or parsed.msg or "; ".join(detail.message for detail in details))
+    if parsed.code is not None and not details:
+        details = (RefusalDetail(message, str(parsed.code)),)
+    return message, details
 
 
 def _detail(raw: msgspec.Raw) -> RefusalDetail | None:

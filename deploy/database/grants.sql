@@ -2,7 +2,8 @@
 -- centra_mirakl_owner or a superuser; bears repetition. A test sees to it that no table is forgotten.
 
 -- The work: rows are permanent, so nothing here is deleted. Retention runs as centra_mirakl_migrate.
-GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox
+GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
+    marketplace_order, buyer, reservation, centra_order, offer_price
     TO centra_mirakl_run;
 GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
@@ -16,4 +17,4 @@ GRANT SELECT, INSERT ON audit TO centra_mirakl_run;
 GRANT SELECT ON schema_migration, app_clock TO centra_mirakl_run;
 
 GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
-    schema_migration, app_clock TO centra_mirakl_read;
+    marketplace_order, reservation, centra_order, offer_price, schema_migration, app_clock TO centra_mirakl_read;

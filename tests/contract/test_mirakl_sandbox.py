@@ -705,8 +705,8 @@ class TestCeilings:
 
         assert not refused(b"start_update_date=2026-03-02", 1_000.0)
         assert not refused(b"order_ids=A,B", 1_000.1)
-        assert not refused(b"offset=100", 1_000.2)
-        assert refused(b"offset=200", 1_000.3)
+        assert not refused(b"start_update_date=2026-03-02&offset=100", 1_000.2)
+        assert refused(b"start_update_date=2026-03-02&offset=200", 1_000.3)
         assert refused(b"", 1_000.0 + seconds - 0.5)
         assert not refused(b"", 1_000.0 + seconds)
 

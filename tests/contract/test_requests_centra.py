@@ -100,10 +100,6 @@ async def test_a_request_fits_its_document(schema: GraphQLSchema, name: str) -> 
     assert set(body["variables"]) <= declared
 
 
-def test_every_document_is_used_by_a_method() -> None:
-    assert {operation.name for operation in all_operations()} == set(CALLS)
-
-
 async def test_the_samples_are_read(schema: GraphQLSchema) -> None:
     _, confirmed = await asked(CALLS["ConfirmEvents"], sample("events_confirm"))
     assert value_of(confirmed).ids == (880101, 880102, 880103, 880104, 880105)

@@ -79,6 +79,12 @@ def test_exceptions_split_into_not_sent_and_unknown(error: type[Exception], is_s
             "You need Order:read",
             (RefusalDetail("You need Order:read", "authorization", "orders.0"),),
         ),
+        (
+            b'{"status":400,"code":"ORDER_INVALID_STATE","message":"not now"}',
+            "not now",
+            (RefusalDetail("not now", "ORDER_INVALID_STATE"),),
+        ),
+        (b'{"status":"no","code":-2,"msg":"stock missing"}', "stock missing", (RefusalDetail("stock missing", "-2"),)),
         (b"<html><title>\n Closed\n</title>", "HTML page 'Closed'", ()),
         (b"plain  words\n", "plain words", ()),
         (b'{"errors":[7,null,{"message":null}]}', "", (RefusalDetail(""),)),

@@ -1,4 +1,5 @@
-"""The /_sandbox routes of the Centra stand-in, beside those that every stand-in has.
+"""The /_sandbox routes of the Centra stand-in, beside those that every stand-in has and those of orders, which
+are in `order_admin`.
 
 POST /_sandbox/seed {"sizes": n, ...}   replaces the shop (see seed.py), empties the queues; GET
 POST /_sandbox/stock {"changes": [{"size_id"|"sku", "warehouse_id"?, "fta"|"delta": n}]}
@@ -9,9 +10,6 @@ GET  /_sandbox/sizes?from=5001&limit=100
 POST /_sandbox/warehouses {"id", "threshold"?, "allocation_policy"?}
 POST /_sandbox/delete {"object_type": "ProductSize"|"ProductVariant", "id"}
 GET  /_sandbox/sellable?market=ID[&sku=..&sku=..] -> {"market", "version", "sellable": {sku: quantity}}
-POST /_sandbox/orders {"sku", "quantity"} or {"lines": [...], "market"?, "backorder"?} -> the order; or 409
-POST /_sandbox/orders/cancel {"number", "release"?: true}
-GET  /_sandbox/orders -> {"orders": [...]}
 POST /_sandbox/load {"changes_per_second", "seconds", "seed", "hot_share", "hot_skus"}; GET; DELETE
 POST /_sandbox/webhooks {"url", "secret", "kinds", "retries", "max_events", "loss", "duplicate",
          "reorder"}; GET -> {"settings", "deliveries"}
@@ -31,16 +29,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.sandbox.admin import json_object, refusing_nonsense
-from app.sandbox.centra import edits, orders, seed, stock
+from app.sandbox.centra import edits, seed, stock
 from app.sandbox.centra.endpoint import Endpoint, Token
-from app.sandbox.centra.entities import Market, Order, ProductSize
+from app.sandbox.centra.entities import ProductSize
 from app.sandbox.centra.events import EventSystem
 from app.sandbox.centra.limits import Allowance
 from app.sandbox.centra.load import Load, LoadSettings
+from app.sandbox.centra.order_admin import market_of
 from app.sandbox.centra.sellable import sellable
 from app.sandbox.centra.shop import Shop
 from app.sandbox.centra.webhooks import Webhooks
-from app.sandbox.clock import iso
 from app.sandbox.faults import Kernel
 
 RETRY_AFTER_FORMS = ("unix", "http_date", "delta")
@@ -69,8 +67,6 @@ class Admin:
             ("warehouses", self.at_warehouses, ["POST"]),
             ("delete", self.at_delete, ["POST"]),
             ("sellable", self.at_sellable, ["GET"]),
-            ("orders", self.at_orders, both),
-            ("orders/cancel", self.at_cancel, ["POST"]),
             ("load", self.at_load, all_three),
             ("webhooks", self.at_webhooks, both),
             ("consume", self.at_consume, ["POST"]),
@@ -122,32 +118,11 @@ class Admin:
         return JSONResponse({})
 
     async def at_sellable(self, request: Request) -> Response:
-        market = self._market(request.query_params.get("market"))
+        market = market_of(self.shop, request.query_params.get("market"))
         skus = request.query_params.getlist("sku") or None
         quantities = sellable(self.shop, market, skus)
         version = len(self.kernel.ledger)
         return JSONResponse({"market": market.id, "version": version, "sellable": quantities})
-
-    async def at_orders(self, request: Request) -> Response:
-        if request.method == "GET":
-            return JSONResponse({"orders": [_public_order(o) for o in self.shop.orders.values()]})
-        members = await json_object(request)
-        try:
-            order = orders.place(
-                self.shop,
-                members.get("lines") or [members],
-                market=self._market(members.get("market")),
-                backorder=bool(members.get("backorder")),
-            )
-        except orders.NotEnoughStock as refusal:
-            return JSONResponse({"error": str(refusal)}, status_code=409)
-        return JSONResponse(_public_order(order))
-
-    async def at_cancel(self, request: Request) -> Response:
-        members = await json_object(request)
-        order = self.shop.orders[int(members["number"])]
-        orders.cancel(self.shop, order, release=bool(members.get("release", True)))
-        return JSONResponse(_public_order(order))
 
     async def at_load(self, request: Request) -> Response:
         if request.method == "POST":
@@ -212,10 +187,6 @@ class Admin:
         since = int(asked.get("since", asked.get("after", "0")))
         return JSONResponse(self.kernel.ledger.public(code=asked.get("code"), after=since))
 
-    def _market(self, named: Any) -> Market:
-        """The market of that id; without one the last seeded, which stands for the marketplace's."""
-        return self.shop.markets[int(named)] if named is not None else list(self.shop.markets.values())[-1]
-
     def _buckets(self) -> list[dict[str, Any]]:
         self.allowance.refill(self.shop.now())
         return [
@@ -241,24 +212,4 @@ def _public_size(size: ProductSize) -> dict[str, Any]:
         "variant_id": size.product_variant.id,
         "display_items": [item.id for item in size.product_variant.display_items],
         "fta": {str(key): cell.free_to_allocate_quantity for key, cell in size.stock.items()},
-    }
-
-
-def _public_order(order: Order) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "number": order.number,
-        "status": order.status,
-        "market": order.market.id,
-        "created_at": iso(order.created_at),
-        "lines": [
-            {
-                "id": line.id,
-                "sku": line.product_size.sku,
-                "quantity": line.quantity,
-                "cancelled": line.cancelled_quantity,
-                "allocated": {str(a.warehouse.id): a.quantity for a in line.allocations},
-            }
-            for line in order.order_lines
-        ],
     }

@@ -57,7 +57,7 @@ def _delete_variant(shop: Shop, variant: ProductVariant) -> None:
 
 def _delete_size(shop: Shop, size: ProductSize) -> None:
     size.product_variant.product_sizes.remove(size)
-    del shop.sizes[size.id], shop.by_sku[size.sku], shop.sizes_by_update[size.id]
+    del shop.sizes[size.id], shop.by_sku[size.sku], shop.by_ean[size.ean], shop.sizes_by_update[size.id]
     shop.emit("ProductSize", "DELETED", size.id)
 
 

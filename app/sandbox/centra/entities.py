@@ -15,6 +15,7 @@ class Country:
     code: str
     name: str
     is_eu: bool
+    vat_percent: float = 20.0
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +93,7 @@ class Pricelist:
     currency: Currency
     store: Store
     assigned_to_countries: list[Country]
+    tax_included: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -233,66 +235,3 @@ class DisplayItem:
     id: int
     display: Display
     product_variant: ProductVariant
-
-
-@dataclass(slots=True, eq=False)
-class Allocation:
-    id: int
-    quantity: int
-    warehouse: Warehouse
-
-
-@dataclass(slots=True, eq=False)
-class OrderLine:
-    id: int
-    product_size: ProductSize
-    quantity: int
-    cancelled_quantity: int = 0
-    returned_quantity: int = 0
-    shipped_quantity: int = 0
-    allocations: list[Allocation] = field(default_factory=list)
-    # Warehouse id -> units promised without stock.
-    demand: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def product_variant(self) -> ProductVariant:
-        return self.product_size.product_variant
-
-    @property
-    def product_name(self) -> str:
-        return self.product_variant.product.name
-
-    @property
-    def product_number(self) -> str:
-        return self.product_variant.product.product_number
-
-    @property
-    def size(self) -> str:
-        return self.product_size.size.name
-
-
-@dataclass(slots=True, eq=False)
-class Order:
-    id: str
-    number: int
-    store: Store
-    market: Market
-    pricelist: Pricelist | None
-    allocation_rule: AllocationRule | None
-    created_at: float
-    updated_at: float
-    order_lines: list[OrderLine]
-    status: str = "PENDING"
-    is_on_hold: bool = False
-    is_locked: bool = False
-    is_internal: bool = False
-    is_waiting_for_payment: bool = False
-    internal_comment: str | None = None
-    external_id: str | None = None
-    # Filled by the parts of the stand-in that ship and take back.
-    shipments: list[object] = field(default_factory=list)
-    returns: list[object] = field(default_factory=list)
-
-    @property
-    def order_date(self) -> float:
-        return self.created_at

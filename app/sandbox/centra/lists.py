@@ -14,12 +14,12 @@ from graphql import GraphQLError
 from app.sandbox.centra.entities import (
     Display,
     Market,
-    Order,
     Pricelist,
     ProductSize,
     ProductVariant,
     StockCell,
 )
+from app.sandbox.centra.order_entities import IdConversion, Order
 from app.sandbox.centra.shop import Shop
 
 Where = dict[str, Any] | None
@@ -107,18 +107,27 @@ def cells(size: ProductSize, where: Where, sort: list[str] | None) -> list[Stock
 
 
 def orders(shop: Shop, where: Where, sort: list[str] | None) -> Iterable[Order]:
+    """Incomplete ones among them."""
     where = where or {}
-    chosen: Iterable[Order] = shop.orders.values()
+    numbers = where.get("number")
+    known = shop.orders
+    chosen: Iterable[Order] = known.values() if numbers is None else [known[n] for n in set(numbers) if n in known]
     for name, read in (
         ("id", attrgetter("id")),
-        ("number", attrgetter("number")),
         ("status", attrgetter("status")),
         ("store_id", attrgetter("store.id")),
         ("market_id", attrgetter("market.id")),
     ):
         if where.get(name) is not None:
             chosen = [o for o in chosen if read(o) in where[name]]
-    for name in ("created_at", "updated_at"):
+    for name, read in (
+        ("store_type", attrgetter("store.type")),
+        ("is_on_hold", attrgetter("is_on_hold")),
+        ("is_waiting_for_payment", attrgetter("is_waiting_for_payment")),
+    ):
+        if where.get(name) is not None:
+            chosen = [o for o in chosen if read(o) == where[name]]
+    for name in ("created_at", "updated_at", "order_date"):
         chosen = _in_range(chosen, name, where.get(name))
     field = sort[0].rsplit("_", 1)[0] if sort else "number"
     keys: dict[str, Callable[[Order], Any]] = {
@@ -128,6 +137,23 @@ def orders(shop: Shop, where: Where, sort: list[str] | None) -> Iterable[Order]:
         "updatedAt": lambda o: (o.updated_at, o.number),
     }
     return _sorted(chosen, sort, keys[field])
+
+
+def conversions(shop: Shop, integration: str, where: Where) -> list[IdConversion]:
+    """Those of one integration."""
+    where = where or {}
+    text = (where.get("external_id") or {}).get("equals")
+    if text is not None:
+        named = shop.conversions.get((integration, text))
+        chosen = [named] if named else []
+    else:
+        chosen = [entry for (name, _), entry in shop.conversions.items() if name == integration]
+    if where.get("external_id") is not None:
+        chosen = [entry for entry in chosen if _text(entry.external_id, where["external_id"])]
+    for name in ("object_type", "internal_id"):
+        if where.get(name) is not None:
+            chosen = [entry for entry in chosen if getattr(entry, name) in where[name]]
+    return chosen
 
 
 def _narrowed(shop: Shop, where: dict[str, Any]) -> list[ProductSize] | None:

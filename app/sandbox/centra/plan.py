@@ -73,13 +73,28 @@ _READ = {
     "DirectToConsumerShipment": "Shipment:read",
     "Return": "Return:read",
     "DirectToConsumerReturn": "Return:read",
+    "Allocation": "Allocation:read",
+    "Attribute": "Order.attributes:read",
+    "Customer": "Customer:read",
+    "PaymentHistoryEntry": "PaymentHistory:read",
 }
-_WRITE = {
-    "setEventListeners": "Event:write",
-    "unsetEventListeners": "Event:write",
-    "confirmEvents": "Event:write",
-    "setStock": "StockChange:write",
-    "changeStock": "StockChange:write",
+# Field -> permission that it takes whatever it gives.
+_OF_FIELD = {
+    ("Mutation", "setEventListeners"): "Event:write",
+    ("Mutation", "unsetEventListeners"): "Event:write",
+    ("Mutation", "confirmEvents"): "Event:write",
+    ("Mutation", "setStock"): "StockChange:write",
+    ("Mutation", "changeStock"): "StockChange:write",
+    ("Mutation", "setIdConversions"): "IdConversion:write",
+    ("Mutation", "confirmOrder"): "Order:write",
+    ("Mutation", "updateDirectToConsumerOrder"): "Order:write",
+    ("Mutation", "cancelDirectToConsumerOrder"): "Order:write",
+    ("Mutation", "allocateOrder"): "Order:write",
+    ("Query", "idConversions"): "IdConversion:read",
+    ("Order", "shippingAddress"): "Order.shippingAddress:read",
+    ("Order", "billingAddress"): "Order.billingAddress:read",
+    ("DirectToConsumerOrder", "shippingAddress"): "Order.shippingAddress:read",
+    ("DirectToConsumerOrder", "billingAddress"): "Order.billingAddress:read",
 }
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
@@ -241,8 +256,8 @@ def _needed(seen: list[_Seen]) -> list[Needed]:
         name = found.node.name.value
         start = found.node.loc.start_token if found.node.loc else None
         wanted = []
-        if found.parent.name == "Mutation" and name in _WRITE:
-            wanted.append(_WRITE[name])
+        if (found.parent.name, name) in _OF_FIELD:
+            wanted.append(_OF_FIELD[found.parent.name, name])
         wanted += [_READ[t] for t in (found.parent.name, found.returned.name) if t in _READ]
         for permission in wanted:
             line, column = (start.line, start.column) if start else (1, 1)

@@ -7,8 +7,6 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from app.sandbox.centra import lists
 from app.sandbox.centra.call import Call, Lost
 from app.sandbox.centra.entities import (
-    Order,
-    OrderLine,
     Product,
     ProductSize,
     ProductVariant,
@@ -25,13 +23,13 @@ Sort = list[str] | None
 INTERNAL = {"category": "internal"}
 
 
-def _call(info: Info) -> Call:
+def call_of(info: Info) -> Call:
     call: Call = info.context
     return call
 
 
 def events(_: Any, info: Info, where: Where = None, limit: int | None = 20) -> list[Event]:
-    call = _call(info)
+    call = call_of(info)
     lists.page_of((), limit, 1)
     if not call.events.enabled:
         return []
@@ -42,7 +40,7 @@ def events(_: Any, info: Info, where: Where = None, limit: int | None = 20) -> l
 
 
 def event_listeners(_: Any, info: Info, where: Where = None) -> list[EventListener]:
-    call = _call(info)
+    call = call_of(info)
     wanted = (where or {}).get("object_type")
     listeners = call.events.queue(call.integration).listeners.values()
     return [entry for entry in listeners if wanted is None or entry.object_type in wanted]
@@ -52,9 +50,10 @@ def event_object(event: Event, info: Info) -> Any:
     """The object as it is now; None when it is gone."""
     if event.poisoned:
         raise GraphQLError("Internal server error", extensions=INTERNAL)
-    shop = _call(info).shop
+    shop = call_of(info).shop
     stored: dict[str, dict[int, Any]] = {
         "Order": shop.orders,
+        "Shipment": shop.shipments,
         "StockChange": shop.stock_changes,
         "ProductSize": shop.sizes,
         "ProductVariant": shop.variants,
@@ -78,7 +77,7 @@ def product_sizes(
     limit: int | None = 20,
     page: int | None = 1,
 ) -> list[ProductSize]:
-    call = _call(info)
+    call = call_of(info)
     found = lists.page_of(lists.sizes(call.shop, where, sort), limit, page)
     missing, partial = call.faults.missing, call.faults.partial
     if missing is not None:
@@ -104,7 +103,7 @@ def sizes_of_variant(
 
 def size_of_change(line: StockChangeLine, info: Info) -> ProductSize | None:
     """A size deleted since is null. A partial error strikes here when sizes are read through events."""
-    call = _call(info)
+    call = call_of(info)
     size = line.product_size
     if call.faults.partial is not None and call.faults.partial.hits(size):
         raise GraphQLError("Internal server error", extensions=INTERNAL)
@@ -119,14 +118,14 @@ def stock(
     limit: int | None = 20,
     page: int | None = 1,
 ) -> list[StockCell]:
-    no_stock = _call(info).faults.no_stock
+    no_stock = call_of(info).faults.no_stock
     if no_stock is not None and no_stock.hits(size):
         return []
     return lists.page_of(lists.cells(size, where, sort), limit, page)
 
 
 def stock_totals(size: ProductSize, info: Info, where: Where = None) -> StockSum:
-    no_stock = _call(info).faults.no_stock
+    no_stock = call_of(info).faults.no_stock
     total = StockSum()
     if no_stock is None or not no_stock.hits(size):
         for cell in lists.cells(size, where, None):
@@ -137,7 +136,7 @@ def stock_totals(size: ProductSize, info: Info, where: Where = None) -> StockSum
 def product_variants(
     _: Any, info: Info, where: Where = None, limit: int | None = 20, page: int | None = 1
 ) -> list[ProductVariant]:
-    return lists.page_of(lists.variants(_call(info).shop.variants, where), limit, page)
+    return lists.page_of(lists.variants(call_of(info).shop.variants, where), limit, page)
 
 
 def variants_of_product(
@@ -155,7 +154,7 @@ def displays(
     limit: int | None = 20,
     page: int | None = 1,
 ) -> Any:
-    return lists.page_of(lists.displays(_call(info).shop.displays, where, sort), limit, page)
+    return lists.page_of(lists.displays(call_of(info).shop.displays, where, sort), limit, page)
 
 
 def displays_of_product(
@@ -171,11 +170,11 @@ def displays_of_product(
 
 
 def display_items(_: Any, info: Info, limit: int | None = 20, page: int | None = 1) -> Any:
-    return lists.page_of(_call(info).shop.display_items.values(), limit, page)
+    return lists.page_of(call_of(info).shop.display_items.values(), limit, page)
 
 
 def stores(_: Any, info: Info) -> Any:
-    return list(_call(info).shop.stores.values())
+    return list(call_of(info).shop.stores.values())
 
 
 def markets(
@@ -186,48 +185,28 @@ def markets(
     limit: int | None = 20,
     page: int | None = 1,
 ) -> Any:
-    return lists.page_of(lists.markets(_call(info).shop, where, sort), limit, page)
+    return lists.page_of(lists.markets(call_of(info).shop, where, sort), limit, page)
 
 
 def pricelists(_: Any, info: Info, where: Where = None, limit: int | None = 20, page: int | None = 1) -> Any:
-    return lists.page_of(lists.pricelists(_call(info).shop, where), limit, page)
+    return lists.page_of(lists.pricelists(call_of(info).shop, where), limit, page)
 
 
 def warehouses(_: Any, info: Info, where: Where = None, limit: int | None = 20, page: int | None = 1) -> Any:
-    return lists.page_of(lists.by_id(_call(info).shop.warehouses, where), limit, page)
+    return lists.page_of(lists.by_id(call_of(info).shop.warehouses, where), limit, page)
 
 
 def allocation_rules(_: Any, info: Info, where: Where = None, limit: int | None = 20, page: int | None = 1) -> Any:
-    return lists.page_of(lists.by_id(_call(info).shop.allocation_rules, where), limit, page)
+    return lists.page_of(lists.by_id(call_of(info).shop.allocation_rules, where), limit, page)
 
 
 def shipping_options(_: Any, info: Info, limit: int | None = 20, page: int | None = 1) -> Any:
-    return lists.page_of(_call(info).shop.shipping_options.values(), limit, page)
-
-
-def order(_: Any, info: Info, id: str) -> Order | None:  # noqa: A002 - the schema's name
-    return _call(info).shop.order_by_hash.get(id)
-
-
-def orders(
-    _: Any,
-    info: Info,
-    where: Where = None,
-    sort: Sort = None,
-    limit: int | None = 20,
-    page: int | None = 1,
-) -> list[Order]:
-    return lists.page_of(lists.orders(_call(info).shop, where, sort), limit, page)
-
-
-def order_lines(order: Order, info: Info, include_fully_cancelled: bool | None = False) -> list[OrderLine]:
-    lines = order.order_lines
-    return [line for line in lines if include_fully_cancelled or line.cancelled_quantity < line.quantity]
+    return lists.page_of(call_of(info).shop.shipping_options.values(), limit, page)
 
 
 def rate_limits(_: Any, info: Info) -> list[Bucket]:
     """As they stand now, this call paid."""
-    call = _call(info)
+    call = call_of(info)
     call.allowance.refill(call.shop.now())
     return call.allowance.buckets
 
@@ -245,8 +224,6 @@ FIELDS = {
     "Query.productSizes": product_sizes,
     "Query.displays": displays,
     "Query.displayItems": display_items,
-    "Query.order": order,
-    "Query.orders": orders,
     "Query.rateLimits": rate_limits,
     "Event.object": event_object,
     "Product.displays": displays_of_product,
@@ -255,5 +232,4 @@ FIELDS = {
     "ProductSize.stock": stock,
     "ProductSize.stockTotals": stock_totals,
     "StockChangeLine.productSize": size_of_change,
-    "DirectToConsumerOrder.lines": order_lines,
 }

@@ -24,15 +24,16 @@ from graphql import (
     get_named_type,
 )
 
-from app.sandbox.centra import entities, reads, writes
+from app.sandbox.centra import order_entities, order_reads, order_writes, reads, writes
 from app.sandbox.centra.dates import DEFAULT_PATTERN, ShopZone
 
 SDL = Path(__file__).with_name("schema.graphql")
 _INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Class -> concrete type, where a field's type is an interface or a union.
 _TYPE_NAMES = {
-    entities.Order: "DirectToConsumerOrder",
-    entities.OrderLine: "ProductOrderLine",
+    order_entities.Order: "DirectToConsumerOrder",
+    order_entities.OrderLine: "ProductOrderLine",
+    order_entities.Shipment: "DirectToConsumerShipment",
 }
 Resolver = Callable[..., Any]
 Info = GraphQLResolveInfo[Any]
@@ -44,7 +45,7 @@ def snake(name: str) -> str:
 
 def executable_schema(zone: ShopZone) -> GraphQLSchema:
     schema = build_schema(SDL.read_text(encoding="utf-8"))
-    own = {**reads.FIELDS, **writes.FIELDS}
+    own = {**reads.FIELDS, **writes.FIELDS, **order_reads.FIELDS, **order_writes.FIELDS}
     for kind in schema.type_map.values():
         if kind.name.startswith("__"):
             continue

@@ -29,16 +29,22 @@ from app.sandbox.centra.entities import (
 )
 from app.sandbox.centra.shop import Shop
 
+# Code, name, value added tax in percent.
 _COUNTRIES = (
-    ("SE", "Sweden"),
-    ("FR", "France"),
-    ("DE", "Germany"),
-    ("BE", "Belgium"),
-    ("ES", "Spain"),
-    ("IT", "Italy"),
-    ("NL", "Netherlands"),
-    ("PL", "Poland"),
-    ("DK", "Denmark"),
+    ("SE", "Sweden", 25.0),
+    ("FR", "France", 20.0),
+    ("DE", "Germany", 19.0),
+    ("BE", "Belgium", 21.0),
+    ("ES", "Spain", 21.0),
+    ("IT", "Italy", 22.0),
+    ("NL", "Netherlands", 21.0),
+    ("PL", "Poland", 23.0),
+    ("DK", "Denmark", 25.0),
+    ("AT", "Austria", 20.0),
+    ("FI", "Finland", 25.5),
+    ("IE", "Ireland", 23.0),
+    ("LU", "Luxembourg", 17.0),
+    ("PT", "Portugal", 23.0),
 )
 _WAREHOUSES: tuple[dict[str, Any], ...] = (
     {"id": 1, "name": "Main warehouse", "threshold": 2, "country": "SE"},
@@ -48,6 +54,9 @@ _WAREHOUSES: tuple[dict[str, Any], ...] = (
 _MARKETS: tuple[dict[str, Any], ...] = (
     {"id": 1, "name": "Online Europe", "countries": ["SE", "DE", "FR", "BE", "ES", "IT", "NL", "PL", "DK"]},
     {"id": 4, "name": "Marketplace FR", "countries": ["FR"]},
+    {"id": 5, "name": "Marketplace SE", "countries": ["SE"]},
+    {"id": 6, "name": "Marketplace DE", "countries": ["DE", "AT"]},
+    {"id": 7, "name": "Marketplace BE", "countries": ["BE", "NL", "LU"]},
 )
 _SIZE_NAMES = ("XS", "S", "M", "L", "XL", "XXL", "3XL")
 _NOUNS = ("parka", "jumper", "scarf", "shirt", "trousers", "cap", "coat", "dress")
@@ -60,9 +69,10 @@ def seed(shop: Shop, members: dict[str, Any]) -> dict[str, Any]:
 
     Members, all optional: `sizes` (100), `variants_of` (5: sizes of a variant), `variants_per_product` (2),
     `warehouses` ([{"id", "name", "threshold", "allocation_policy", "country"}]), `markets` ([{"id", "name",
-    "countries", "warehouses": [ids by precedence]}]), `fta` (a number for every cell, or null for 0 to 20
-    by dice), `stock_offset` (0), `preorder_every`, `inactive_every` (every nth size or variant; 0 for
-    none), `rng_seed` (1).
+    "countries", "warehouses": [ids by precedence]}]; the allocation rule of each is called "Rule of " and its
+    name), `tax_included` (true: prices of the price lists contain tax), `fta` (a number for every cell, or
+    null for 0 to 20 by dice), `stock_offset` (0), `preorder_every`, `inactive_every` (every nth size or
+    variant; 0 for none), `rng_seed` (1).
     """
     shop.clear()
     _topology(shop, members)
@@ -93,8 +103,8 @@ def check_digit(twelve: str) -> str:
 
 
 def _topology(shop: Shop, members: dict[str, Any]) -> None:
-    for position, (code, name) in enumerate(_COUNTRIES, start=1):
-        shop.countries[code] = Country(position, code, name, is_eu=True)
+    for position, (code, name, vat) in enumerate(_COUNTRIES, start=1):
+        shop.countries[code] = Country(position, code, name, is_eu=True, vat_percent=vat)
     shop.currencies = {"EUR": Currency(1, "EUR", is_base=True), "SEK": Currency(2, "SEK", is_base=False)}
     retail = shop.stores[1] = Store(1, "Online shop", "DIRECT_TO_CONSUMER")
     shop.stores[2] = Store(2, "Wholesale", "WHOLESALE")
@@ -113,10 +123,11 @@ def _topology(shop: Shop, members: dict[str, Any]) -> None:
             shop.currencies[currency],
             retail,
             _all_countries(shop),
+            tax_included=bool(members.get("tax_included", True)),
         )
     shop.shipping_options = {
-        11: ShippingOption(11, "Marketplace standard", "marketplace-standard"),
-        12: ShippingOption(12, "Marketplace express", "marketplace-express"),
+        11: ShippingOption(11, "Marketplace standard", "mkp-standard"),
+        12: ShippingOption(12, "Marketplace express", "mkp-express"),
     }
 
 

@@ -6,13 +6,16 @@ not 0 (a negative one holds nothing back), else the thresholds of those warehous
 the size has a row in each. Preorder and inactive sizes, variants and products sell nothing.
 """
 
-from app.sandbox.centra.entities import Market, ProductSize, Warehouse
+from app.sandbox.centra.entities import AllocationRule, Market, ProductSize, Warehouse
 from app.sandbox.centra.shop import Shop
 
 
 def counted_warehouses(market: Market) -> list[Warehouse]:
-    """Those that ship without asking a shop first."""
-    rule = market.allocation_rule or market.store.allocation_rule
+    """Those of the market's rule that ship without asking a shop first."""
+    return direct_warehouses(market.allocation_rule or market.store.allocation_rule)
+
+
+def direct_warehouses(rule: AllocationRule | None) -> list[Warehouse]:
     return [w for w in rule.warehouses() if w.allocation_policy == "DIRECT"] if rule else []
 
 

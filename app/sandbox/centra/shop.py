@@ -7,7 +7,7 @@ A change is made by the modules that know its rules (`stock`, `orders`, `edits`)
 import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from app.sandbox.centra.entities import (
@@ -17,7 +17,6 @@ from app.sandbox.centra.entities import (
     Display,
     DisplayItem,
     Market,
-    Order,
     Pricelist,
     Product,
     ProductSize,
@@ -29,6 +28,7 @@ from app.sandbox.centra.entities import (
     Store,
     Warehouse,
 )
+from app.sandbox.centra.order_entities import Customer, IdConversion, Order, Shipment
 from app.sandbox.clock import Clock
 from app.sandbox.journal import Ledger
 
@@ -45,6 +45,25 @@ def _counter(start: int) -> Iterator[int]:
     return itertools.count(start)
 
 
+@dataclass(frozen=True, slots=True)
+class OrderOptions:
+    """How orders go in this shop; see POST /_sandbox/orders/options. `split_every` and `rounding_error` 0: never."""
+
+    create_allowed: bool = True
+    create_only_takes_stock: bool = True
+    autoconfirm: bool = False
+    split_every: int = 0
+    rounding_error: int = 0
+    no_conversion_of_incomplete: bool = False
+
+    def changed(self, members: dict[str, Any]) -> "OrderOptions":
+        """TypeError for an option that is not there or a value of another type."""
+        for name, value in members.items():
+            if type(value) is not type(getattr(self, name, None)):
+                raise TypeError(f"{name} is no option, or {value!r} is of another type")
+        return replace(self, **members)
+
+
 @dataclass(slots=True)
 class Numbers:
     """Where the next ids come from."""
@@ -59,6 +78,11 @@ class Numbers:
     order: Iterator[int] = field(default_factory=lambda: _counter(40301))
     order_line: Iterator[int] = field(default_factory=lambda: _counter(90001))
     allocation: Iterator[int] = field(default_factory=lambda: _counter(60001))
+    customer: Iterator[int] = field(default_factory=lambda: _counter(8101))
+    payment: Iterator[int] = field(default_factory=lambda: _counter(66001))
+    conversion: Iterator[int] = field(default_factory=lambda: _counter(3301))
+    shipment: Iterator[int] = field(default_factory=lambda: _counter(7701))
+    shipment_line: Iterator[int] = field(default_factory=lambda: _counter(55001))
 
 
 class Shop:
@@ -68,6 +92,7 @@ class Shop:
         self.clock = clock
         self.ledger = ledger
         self.listening: list[Listening] = []
+        self.order_options = OrderOptions()
         self.clear()
 
     def clear(self) -> None:
@@ -85,11 +110,16 @@ class Shop:
         self.sizes: dict[int, ProductSize] = {}
         self.size_names: dict[str, Size] = {}
         self.by_sku: dict[str, ProductSize] = {}
+        self.by_ean: dict[str, ProductSize] = {}
         self.displays: dict[int, Display] = {}
         self.display_items: dict[int, DisplayItem] = {}
         self.stock_changes: dict[int, StockChange] = {}
         self.orders: dict[int, Order] = {}
         self.order_by_hash: dict[str, Order] = {}
+        self.customers: dict[int, Customer] = {}
+        self.shipments: dict[int, Shipment] = {}
+        # (integration name, external id) of orders; nothing else is named from outside.
+        self.conversions: dict[tuple[str, str], IdConversion] = {}
         # Size ids by rising updatedAt, so that no page has to sort 20,000 sizes.
         self.sizes_by_update: OrderedDict[int, ProductSize] = OrderedDict()
 
@@ -99,6 +129,7 @@ class Shop:
     def add_size(self, size: ProductSize) -> None:
         self.sizes[size.id] = size
         self.by_sku[size.sku] = size
+        self.by_ean[size.ean] = size
         self.sizes_by_update[size.id] = size
 
     def size_for(self, members: dict[str, Any]) -> ProductSize:

@@ -104,9 +104,11 @@ def _size_of(variant: ProductVariant, reference: dict[str, Any]) -> ProductSize:
 
 
 def _size(shop: Shop, reference: dict[str, Any]) -> ProductSize:
-    found = shop.sizes.get(reference.get("id") or 0) or shop.by_sku.get(reference.get("sku") or "")
-    if found is None and reference.get("ean"):
-        found = next((size for size in shop.sizes.values() if size.ean == reference["ean"]), None)
+    found = (
+        shop.sizes.get(reference.get("id") or 0)
+        or shop.by_sku.get(reference.get("sku") or "")
+        or shop.by_ean.get(reference.get("ean") or "")
+    )
     if found is None:
         raise Refused("Could not find product size", "input", "productSizes")
     return found
@@ -119,6 +121,8 @@ def _complete(payload: Payload) -> Payload:
         ("events", []),
         ("stock_changes", []),
         ("stock_change", None),
+        ("entries", []),
+        ("order", None),
     ):
         if not hasattr(payload, name):
             setattr(payload, name, empty)
@@ -132,7 +136,7 @@ def _note(fault: Fault, default: str) -> Payload:
     return Payload(message=fault.body or default, path=fault.options.get("path", ["input"]))
 
 
-def _resolver(mutation: Mutation) -> Callable[..., Payload]:
+def resolver(mutation: Mutation) -> Callable[..., Payload]:
     def resolve(_: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Payload:
         call: Call = info.context
         if call.faults.user_errors is not None:
@@ -149,9 +153,9 @@ def _resolver(mutation: Mutation) -> Callable[..., Payload]:
 
 
 FIELDS = {
-    "Mutation.setEventListeners": _resolver(set_event_listeners),
-    "Mutation.unsetEventListeners": _resolver(unset_event_listeners),
-    "Mutation.confirmEvents": _resolver(confirm_events),
-    "Mutation.setStock": _resolver(set_stock),
-    "Mutation.changeStock": _resolver(change_stock),
+    "Mutation.setEventListeners": resolver(set_event_listeners),
+    "Mutation.unsetEventListeners": resolver(unset_event_listeners),
+    "Mutation.confirmEvents": resolver(confirm_events),
+    "Mutation.setStock": resolver(set_stock),
+    "Mutation.changeStock": resolver(change_stock),
 }

@@ -4,7 +4,9 @@ Source: the call frequency table of the reference (section 13) and `x-call-frequ
 They are taken at their word: so many accepted arrivals in any window of that length, measured between
 arrivals. Codes without an entry are for events, page views and user actions and have no published maximum.
 "External Partner" is the stricter contract for partner connectors: order polling every 15 minutes. Of lists
-that are polled, calls for a further page are not calls of the poll.
+that are polled, calls for a further page are not calls of the poll. OR11 is read so: a call that names its
+orders is a read; one with the parameters of the window last opened (`offset` and `max` aside) is a page of it;
+any other opens a window. Reads have no published maximum; two within half a second are a loop gone wrong.
 
 A refused arrival does not count towards the window. Daily codes get `daily_ceiling_calls` (default 1) a day.
 """
@@ -24,6 +26,9 @@ from app.sandbox.faults import Refusal
 # The server's clock is a float; this much early is rounding, not haste.
 _ROUNDING_SECONDS = 0.001
 _DAY_SECONDS = 86_400.0
+
+Query = dict[str, list[str]]
+Window = Query
 
 _MINUTE = (
     *("STO01", "STO03", "PRI01", "PRI02", "PRI03"),
@@ -62,6 +67,7 @@ def ceilings(profile: str, daily_calls: int) -> Mapping[str, tuple[Ceiling, ...]
         "TL04": (Ceiling(1, 10.0),),
         "OR11 pass": (Ceiling(1, 900.0),) if profile == "external_partner" else minute,
         "OR11 page": (Ceiling(1, 1.0),),
+        "OR11 read": (Ceiling(1, 0.5),),
         "OR13 differential": five_minutes,
         "OR13 full": daily,
         "OR14": (Ceiling(1, 2.0),),
@@ -84,11 +90,13 @@ class CallLimits:
         profile = str(config.get("profile", "standard"))
         self._ceilings = ceilings(profile, int(config.get("daily_ceiling_calls", 1)))
         self._arrivals: dict[str, deque[float]] = {}
+        self._order_window: Window | None = None
         self._enforced = enforced
 
     def admit(self, code: str, at: float, scope: Scope, body: bytes) -> Refusal | None:
         """None, and the arrival counts; or the first ceiling it exceeds."""
-        bucket = _bucket(code, scope, body)
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        bucket = _bucket(code, query, body, self._order_window)
         limits = self._ceilings.get(bucket, ())
         if not limits:
             return None
@@ -99,6 +107,8 @@ class CallLimits:
         refusal = next(filter(None, (_exceeded(limit, arrivals, at) for limit in limits)), None)
         if refusal is None or not self._enforced:
             arrivals.append(at)
+            if bucket == "OR11 pass":
+                self._order_window = _window(query)
         return refusal
 
 
@@ -112,12 +122,16 @@ def _exceeded(limit: Ceiling, arrivals: deque[float], at: float) -> Refusal | No
     return Refusal(str(limit), str(whole), float(whole))
 
 
-def _bucket(code: str, scope: Scope, body: bytes) -> str:
+def _bucket(code: str, query: Query, body: bytes, order_window: Window | None) -> str:
     """Codes whose ceiling depends on what the call is for."""
     if code in ("OF52", "OR13"):
         return f"{code} {'differential' if _is_differential(body) else 'full'}"
-    if code in ("OR11", "IV01", "SBC11"):
-        return _list_bucket(code, parse_qs(scope["query_string"].decode("latin-1")))
+    if code == "OR11":
+        if "order_ids" in query:
+            return "OR11 read"
+        return "OR11 page" if _window(query) == order_window else "OR11 pass"
+    if code in ("IV01", "SBC11") and _is_further_page(query):
+        return f"{code} page"
     return code
 
 
@@ -126,14 +140,13 @@ def _is_differential(body: bytes) -> bool:
         members = json.loads(body)
     except ValueError:
         return False
-    return isinstance(members, dict) and bool(members.get("last_request_date") or members.get("start_date"))
+    return isinstance(members, dict) and bool(members.get("last_request_date") or members.get("start_update_date"))
 
 
-def _list_bucket(code: str, query: dict[str, list[str]]) -> str:
-    """OR11 that names its orders is a read, without a published maximum; a page goes on with a list."""
-    if code == "OR11" and "order_ids" in query:
-        return "OR11 read"
+def _window(query: Query) -> Window:
+    return {name: values for name, values in query.items() if name not in ("offset", "max")}
+
+
+def _is_further_page(query: Query) -> bool:
     offset = query.get("offset", ["0"])[0]
-    if "page_token" in query or (offset.isdecimal() and int(offset) > 0):
-        return f"{code} page"
-    return "OR11 pass" if code == "OR11" else code
+    return "page_token" in query or (offset.isdecimal() and int(offset) > 0)

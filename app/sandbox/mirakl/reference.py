@@ -210,6 +210,14 @@ class Mirrors:
     def public(self) -> dict[str, Any]:
         return {"configuration": self.configuration, "account": self.account, **self.lists}
 
+    def order_workflow(self, name: str) -> Any:
+        """A switch of PC01's `features.order_workflows`."""
+        return self.configuration["features"]["order_workflows"][name]
+
+    @property
+    def order_tax_mode(self) -> str:
+        return str(self.configuration["features"]["order_tax_mode"])
+
     def carriers(self) -> dict[str, Any]:
         return {"carriers": self.lists["carriers"]}
 

@@ -17,33 +17,39 @@ from starlette.types import Scope
 from app.sandbox.clock import Clock
 from app.sandbox.faults import Kernel, Refusal, instrument
 from app.sandbox.journal import LoggedCall
-from app.sandbox.mirakl import exports, imports
+from app.sandbox.mirakl import exports, imports, order_lists
 from app.sandbox.mirakl.admin import marketplace_admin_routes
 from app.sandbox.mirakl.answers import Json, Refused, render
 from app.sandbox.mirakl.exports import OfferExports
 from app.sandbox.mirakl.imports import StockImports
 from app.sandbox.mirakl.limits import CallLimits
+from app.sandbox.mirakl.order_admin import order_admin_routes
+from app.sandbox.mirakl.order_exports import OrderExports
+from app.sandbox.mirakl.order_lists import OrderLists
+from app.sandbox.mirakl.orders import OrderBook
 from app.sandbox.mirakl.state import Shop
 
 Endpoint = Callable[[Request], Awaitable[Json | Response]]
 Call = tuple[str, str, str, Endpoint]
 
-FAULT_KINDS = frozenset({"extra_fields"}) | imports.KINDS | exports.KINDS
+FAULT_KINDS = frozenset({"extra_fields"}) | imports.KINDS | exports.KINDS | order_lists.KINDS
 
 
 def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     """One shop on one marketplace. Members of `config`, all optional:
 
     id, key or keys, shop_id, shop_name, currency, warehouses, shop (as POST /_sandbox/shop), offers (as POST
-    /_sandbox/offers), import_seconds, import_line_seconds, export_seconds, export_chunk, profile (standard |
-    external_partner), daily_ceiling_calls, enforce, faults, seed.
+    /_sandbox/offers), orders (the members of state.OrderRules), import_seconds, import_line_seconds,
+    export_seconds, export_chunk, profile (standard | external_partner), daily_ceiling_calls, enforce, faults,
+    seed.
     """
     kernel = Kernel.of(clock, config)
     shop = Shop(config, kernel)
+    book = OrderBook(shop)
     limits = CallLimits(config, enforced=kernel.enforce)
-    routes = [_route(shop, *call) for call in _calls(shop)]
+    routes = [_route(shop, *call) for call in [*_calls(shop), *_order_calls(book)]]
     app = Starlette(
-        routes=[*routes, *marketplace_admin_routes(shop)],
+        routes=[*routes, *marketplace_admin_routes(shop), *order_admin_routes(book)],
         exception_handlers={HTTPException: _as_platform_error},
     )
 
@@ -87,6 +93,19 @@ def _calls(shop: Shop) -> list[Call]:
         ("OF52", "POST", "/api/offers/export/async", offers.of52),
         ("OF53", "GET", "/api/offers/export/async/status/{tracking_id}", offers.of53),
         ("OF54", "GET", "/exports/offers/{token}", offers.of54),
+    ]
+
+
+def _order_calls(book: OrderBook) -> list[Call]:
+    lists, files = OrderLists(book), OrderExports(book)
+    return [
+        ("OR11", "GET", "/api/orders", lists.or11),
+        ("OR13", "POST", "/api/orders/async-export", files.or13),
+        ("OR14", "GET", "/api/orders/async-export/status/{tracking_id}", files.or14),
+        ("OR15", "GET", "/exports/orders/{token}", files.or15),
+        ("OR21", "PUT", "/api/orders/{order_id}/accept", book.or21),
+        ("OR04", "PUT", "/api/orders", book.or04),
+        ("OR29", "PUT", "/api/orders/{order_id}/cancel", book.or29),
     ]
 
 

@@ -1,4 +1,4 @@
-"""One shop on one marketplace: its keys, its state, its offers.
+"""One shop on one marketplace: its keys, its state, its offers, the operator's rules for its orders.
 
 The stock of an offer is one global figure, or one for each warehouse; with warehouses the offer's quantity is
 their sum. A global stock line replaces the warehouses: the reference leaves mixing open, and so the last file
@@ -7,7 +7,7 @@ wins.
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.sandbox.clock import iso
@@ -15,6 +15,22 @@ from app.sandbox.faults import Kernel
 from app.sandbox.mirakl.reference import Mirrors
 
 SHOP_STATES = ("OPEN", "CLOSE", "SUSPENDED")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRules:
+    """How the operator treats this shop's orders; no seller can read these settings. Seconds of app time.
+
+    `acceptance_seconds` count from the creation, `debit_seconds` and `debit_timeout_seconds` from the
+    acceptance. `zero_on_refusal`: an offer that was refused or lapsed goes to 0.
+    """
+
+    acceptance_seconds: float = 3 * 86_400.0
+    state_delay_seconds: float = 1.0
+    debit_seconds: float | None = 60.0
+    debit_timeout_seconds: float = 72 * 3_600.0
+    zero_on_refusal: bool = True
+    partial_acceptance: bool = True
 
 
 @dataclass(slots=True)
@@ -50,6 +66,12 @@ class Offer:
             self.global_quantity = 0
         self.updated_at = at
 
+    def empty(self, at: float) -> None:
+        """The operator takes it off sale; the warehouses stay known."""
+        self.global_quantity = 0
+        self.warehouses = dict.fromkeys(self.warehouses, 0)
+        self.updated_at = at
+
     def take(self, units: int, at: float) -> None:
         """Sold: from the global figure, or from the warehouses in turn."""
         if not self.warehouses:
@@ -80,13 +102,14 @@ class Shop:
         self.forbidden_codes: set[str] = set()
         self.warehouse_codes: set[str] = set(config.get("warehouses", ()))
         self.mirrors = Mirrors()
+        self.order_rules = OrderRules()
         self.offers: dict[str, Offer] = {}
         self._offer_ids = itertools.count(10_001)
-        self.change(config.get("shop", {}))
+        self.change({"orders": config.get("orders", {}), **config.get("shop", {})})
         self.put_offers(config.get("offers", ()))
 
     def change(self, members: dict[str, Any]) -> None:
-        """Takes the members of POST /_sandbox/shop; ValueError for one that is unknown or impossible."""
+        """Takes the members of POST /_sandbox/shop; ValueError or TypeError for one unknown or impossible."""
         for name, value in members.items():
             match name:
                 case "state":
@@ -97,6 +120,8 @@ class Shop:
                     setattr(self, name, value)
                 case "warehouses":
                     self.warehouse_codes = set(value)
+                case "orders":
+                    self.order_rules = replace(self.order_rules, **value)
                 case _:
                     self.mirrors.change(name, value)
         if members:
@@ -112,6 +137,7 @@ class Shop:
             "closed_to": self.closed_to,
             "currency": self.currency,
             "warehouses": sorted(self.warehouse_codes),
+            "orders": asdict(self.order_rules),
             **self.mirrors.public(),
         }
 

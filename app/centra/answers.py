@@ -1,0 +1,70 @@
+"""Reading what an operation's answer says: a member as a whole, a list place by place, a payload's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from app.centra.graphql import Answer, PartialError
+from app.wire.decode import Unreadable
+from app.wire.outcome import Applied, Outcome, RefusalDetail, RefusalKind, Refused, Unknown, joined_path
+
+T = TypeVar("T")
+
+
+class Message(msgspec.Struct):
+    message: str | None = None
+    path: list[str | int] | None = None
+
+
+def whole(answer: Outcome[Answer], member: str, type_: type[T]) -> Outcome[T]:
+    """A member that is worth something only if nothing of it is missing."""
+    if not isinstance(answer, Applied):
+        return answer
+    if answer.value.errors:
+        return _spoiled(answer.value)
+    try:
+        return Applied(answer.value.member(member, type_))
+    except Unreadable as exc:
+        return Unknown(f"unreadable answer: {exc}")
+
+
+Rows = tuple[list[msgspec.Raw], frozenset[int], tuple[PartialError, ...]]
+
+
+def rows_of(answer: Outcome[Answer], member: str) -> Outcome[Rows]:
+    """A list whose places are read one by one; places under an error are named."""
+    if not isinstance(answer, Applied):
+        return answer
+    whole, places = answer.value.spoiled(member)
+    if whole:
+        return _spoiled(answer.value)
+    try:
+        return Applied((answer.value.member(member, list[msgspec.Raw]), places, answer.value.errors))
+    except Unreadable as exc:
+        return Unknown(f"unreadable answer: {exc}")
+
+
+def _spoiled(answer: Answer) -> Unknown:
+    return Unknown("Centra answered with errors: " + "; ".join(error.words for error in answer.errors)[:500])
+
+
+def refused_by(errors: Sequence[Message]) -> Refused | None:
+    """What a payload's errors make of the call; None: it named none."""
+    details = words(errors)
+    if not details:
+        return None
+    return Refused("; ".join(d.message for d in details)[:500], 200, RefusalKind.USER_ERRORS, details)
+
+
+def unless_errors(errors: Sequence[Message], value: T) -> Outcome[T]:
+    return refused_by(errors) or Applied(value)
+
+
+def words(messages: Sequence[Message] | None) -> tuple[RefusalDetail, ...]:
+    return tuple(
+        RefusalDetail(message.message or "no message", place=joined_path(message.path or ()))
+        for message in messages or ()
+    )

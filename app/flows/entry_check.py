@@ -1,0 +1,66 @@
+"""A placed order is read back, and what is not as it was meant is a problem: it stays blocked, not unaccepted.
+
+A step of the flow `order_entry`: totals, allocation and flags (business rules 12, 14, 17; field case 79).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from app import failpoints
+from app.domain.orders import NewOrder
+from app.domain.teams import Team
+from app.failpoints import fail_point
+from app.flows.entry_create import prepare
+from app.flows.entry_turn import Turn
+from app.flows.order_readback import read_back
+from app.policies.order_entry import compare_totals
+from app.policies.order_steps import unallocated
+from app.store import orders
+from app.store.outbox import Verdict
+from app.store.pool import Transaction
+from app.telemetry import metrics
+from app.wire.outcome import Applied
+
+
+async def check(one: Turn) -> Verdict | None:
+    """Read the order back: lines, allocation, totals and flags. What is found keeps it blocked, not unaccepted."""
+    answer = await read_back(one.services, one.scope, one.record)
+    if not isinstance(answer, Applied):
+        return one.refused(answer, "the order can't be read back")
+    found, order = answer.value, one.record.order
+    problem, team = one.record.problem, one.record.problem_team
+    if one.record.checked_at is None:
+        prepared = await prepare(one)
+        if isinstance(prepared, NewOrder):
+            units = sum(line.quantity for line in prepared.lines)
+            problem = compare_totals(prepared.total, found.total, units, order.currency)
+            team = Team.FINANCE if problem else None
+    late = one.record.completed_at is not None and one.services.clock.now() > one.record.completed_at + timedelta(
+        seconds=one.settings.unallocated_seconds
+    )
+
+    async def steps(tx: Transaction) -> None:
+        await orders.checked(
+            tx.connection,
+            one.scope,
+            one.order_id,
+            centra_id=found.centra_id,
+            customer=found.customer,
+            entry=found.entry,
+            problem=problem,
+            team=team,
+        )
+        tx.mark([one.orders_next])
+
+    missing = unallocated(replace(one.record, entry=found.entry))
+    if late and missing and problem is None:
+        metrics.oversold_units.labels(one.scope).inc(missing)
+        problem = f"Centra has not allocated {missing} units: wait for stock, move some, or cancel the line"
+        team = Team.OPERATIONS
+    elif not missing and team is Team.OPERATIONS:
+        problem, team = None, None  # stock came
+    await one.write(steps)
+    await fail_point(failpoints.ENTRY_CHECKED)
+    return None

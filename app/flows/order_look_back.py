@@ -1,0 +1,118 @@
+"""Once a day the orders of the last days are exported and compared with what is stored: what every other read missed.
+
+One key. The export is asked for, polled and fetched in steps; how far it is, is a cursor. What it tells is stored as a
+pass would store it, and orders that differ are marked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import anyio
+import msgspec
+
+from app.domain.teams import Team
+from app.engine.flow import Flow, Pass
+from app.engine.retry import after_failure
+from app.flows.order_intake import store_orders
+from app.mirakl.order_schema import RawOrder
+from app.store import mirrors
+from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
+from app.telemetry.logs import log
+from app.wire.decode import Items
+from app.wire.outcome import Applied, NotSent, Outcome
+
+LOOK_BACK = "order_look_back"
+EVERY_SECONDS = 86_400.0
+FIRST_SECONDS = 600.0
+POLL_SECONDS = 10.0
+LOST_SECONDS = 3_600.0
+PATIENCE_SECONDS = 60.0
+SLICE = 100
+
+
+class Export(msgspec.Struct, frozen=True):
+    """An export that was asked for."""
+
+    tracking_id: str
+    asked_at: datetime
+
+
+async def work(turn: Pass) -> dict[Claim, Verdict]:
+    """Ask for an export, or take the one under way a step further."""
+    claim, services = turn.claims[0], turn.services
+    async with services.database.work.acquire() as connection:
+        export = await mirrors.read_cursor(connection, turn.scope, LOOK_BACK, Export)
+    return {claim: await (_ask(turn, claim) if export is None else _follow(turn, claim, export))}
+
+
+async def _keep(turn: Pass, export: Export | None) -> None:
+    async with turn.services.database.work.acquire() as connection:
+        await mirrors.write_cursor(connection, turn.scope, LOOK_BACK, export)
+
+
+async def _ask(turn: Pass, claim: Claim) -> Verdict:
+    services, now = turn.services, turn.services.clock.now()
+    days = services.channel(turn.scope).orders.look_back_days
+    answer = await services.mirakl[turn.scope].or13_export_orders(now - timedelta(days=days), now)
+    if not isinstance(answer, Applied):
+        return after_failure(answer, claim, services.clock, services.pauses, turn.scope)
+    await _keep(turn, Export(answer.value, now))
+    return Waiting(services.clock.after(POLL_SECONDS), "the export is under way")
+
+
+async def _follow(turn: Pass, claim: Claim, export: Export) -> Verdict:
+    services = turn.services
+    lost = (services.clock.now() - export.asked_at).total_seconds() > LOST_SECONDS
+    answer = await services.mirakl[turn.scope].or14_get_export(export.tracking_id)
+    if isinstance(answer, Applied) and answer.value.status == "COMPLETED":
+        return await _fetch(turn, claim, answer.value.urls)
+    if lost or (isinstance(answer, Applied) and answer.value.status in ("FAILED", "CANCELED")):
+        await _keep(turn, None)
+        return Postponed(services.clock.after(600), "the export was lost or failed; another one is asked for")
+    if not isinstance(answer, Applied):
+        return after_failure(answer, claim, services.clock, services.pauses, turn.scope)
+    return Waiting(services.clock.after(POLL_SECONDS), f"the export is {answer.value.status}")
+
+
+async def _fetch(turn: Pass, claim: Claim, urls: tuple[str, ...]) -> Verdict:
+    services, count = turn.services, 0
+    for url in urls:
+        answer = await _download(turn, url)
+        if not isinstance(answer, Applied):
+            await _keep(turn, None)
+            return after_failure(answer, claim, services.clock, services.pauses, turn.scope)
+        page = answer.value
+        for start in range(0, max(len(page.items), 1), SLICE):
+            unreadable = page.unreadable if start == 0 else ()
+            part = Items(page.items[start : start + SLICE], unreadable, page.places)
+            await store_orders(services, turn.scope, part)
+            if not turn.still_ours:
+                await turn.extend()
+        count += len(page.items)
+    await _keep(turn, None)
+    log.info("orders_looked_back", scope=turn.scope, count=count)
+    return Settled(services.clock.after(EVERY_SECONDS))
+
+
+async def _download(turn: Pass, url: str) -> Outcome[Items[RawOrder]]:
+    """One file. Its link serves once, so a missing permit is waited for here."""
+    services = turn.services
+    while True:
+        answer = await services.mirakl[turn.scope].or15_download_orders(url)
+        seconds = answer.retry_at_seconds if isinstance(answer, NotSent) else None
+        if seconds is None or seconds > PATIENCE_SECONDS:
+            return answer
+        await anyio.sleep(seconds / services.clock.scale)
+        if not turn.still_ours:
+            await turn.extend()
+
+
+FLOW = Flow(
+    name=LOOK_BACK,
+    team=Team.OPERATIONS,
+    scoped="channel",
+    work=work,
+    on=lambda settings, scope: settings.by_id()[scope].orders.is_read,
+    keys=lambda _settings, _scope: {LOOK_BACK: FIRST_SECONDS},
+)
