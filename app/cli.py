@@ -5,20 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import anyio
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from app.commands import check as checking
 from app.commands import demo as playing
+from app.commands import order_import, order_list, order_timeline, privacy
+from app.commands import orders as deciding
 from app.commands import replay as replaying
 from app.commands import sandbox as sandboxes
 from app.commands import status as showing
 from app.commands import stock as stocks
 from app.commands.context import Exit, UnreachableError, configuration
+from app.domain.progress import Choice
 from app.settings import Secrets, SettingsError, load_process
 from app.store.embedded import LocalPostgresError
 from app.store.migrate import MigrationError, migrate
@@ -34,23 +39,30 @@ main = typer.Typer(
     name="centra-mirakl",
     help="Joins a Centra shop to Mirakl marketplaces.\n\n"
     "Settings come from channels.toml and the environment; secrets from the environment or mounted files.\n\n"
-    "Exit codes: 0 done, 1 differences found, 2 wrong configuration, 3 something does not answer, 4 a check failed.",
+    "Exit codes: 0 done, 1 differences found or nothing to be done, 2 wrong configuration, 3 something does not answer,"
+    " 4 a check failed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 stock = typer.Typer(help="Look into and release the stock of single SKUs.", no_args_is_help=True)
 main.add_typer(stock, name="stock")
+orders = typer.Typer(help="Look into orders, and decide about single ones.", no_args_is_help=True)
+main.add_typer(orders, name="orders")
+buyers = typer.Typer(help="Erase buyers' data.", no_args_is_help=True)
+main.add_typer(buyers, name="privacy")
 out = Console()
 err = Console(stderr=True)
 
 WHO = os.environ.get("USER") or "somebody"
 Who = Annotated[str, typer.Option("--who", help="who decides this, for the audit")]
 Why = Annotated[str, typer.Option("--why", help="the reason, for the audit")]
+Order = Annotated[str, typer.Argument(help="the marketplace's order id, a commercial id, or a Centra number")]
+Where = Annotated[str | None, typer.Option("--channel", help="the channel, where several know such an order")]
 
 
 def _end(code: Exit, message: str) -> NoReturn:
-    err.print(f"[red]centra-mirakl:[/] {message}", highlight=False)
+    err.print(f"[red]centra-mirakl:[/] {escape(message)}", highlight=False)
     raise typer.Exit(int(code))
 
 
@@ -61,6 +73,8 @@ def _do(work: Callable[[], Awaitable[object]]) -> object:
         return anyio.run(work)
     except* (SettingsError, MigrationError, WrongAddress) as group:
         ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
+    except* deciding.DeclinedError as group:
+        ended = (Exit.DIFFERENCES, "\n".join(str(e) for e in _leaves(group)))
     except* (UnreachableError, LocalPostgresError) as group:
         ended = (Exit.UNREACHABLE, "\n".join(str(e) for e in _leaves(group)))
     except* DATABASE_AWAY as group:
@@ -108,9 +122,13 @@ def migrate_database() -> None:
 
 @main.command()
 def retention() -> None:
-    """Delete what has served its time: imports, effects, facts, audit months. Run it daily, under the migrate role."""
-    dsn = _dsn()
-    found = _do(lambda: trim(dsn, Keep()))
+    """Delete what has served its time: imports, effects, facts, buyers, audit months. Daily, under the migrate role."""
+
+    async def work() -> dict[str, int]:
+        told = configuration()
+        return await trim(told.dsn, Keep(buyers=told.channels.privacy.keep_days))
+
+    found = _do(work)
     if isinstance(found, dict):
         out.print("\n".join(f"{count:>8} {name} deleted" for name, count in found.items()))
 
@@ -166,6 +184,91 @@ def replay(
         _do(lambda: replaying.replay_held(out, scope, flow, keys or [], who=who, why=why))
     else:
         _end(Exit.CONFIGURATION, "name a channel and a flow, or say --dead-letters")
+
+
+# ------------------------------------------------------------------------------------------------ orders and buyers
+
+
+@orders.command(name="list")
+def list_orders(
+    channel: Annotated[str | None, typer.Argument(help="only this channel")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="ended orders too")] = False,
+    held: Annotated[bool, typer.Option("--held", help="only what waits for a person")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="how many at most")] = 50,
+) -> None:
+    """Show open orders by their deadlines, and for each that is held why, whose it is and what to do."""
+    _do(lambda: order_list.list_orders(out, channel=channel, everything=everything, held=held, limit=limit))
+
+
+@orders.command(name="show")
+def show_order(
+    order: Order,
+    channel: Where = None,
+    raw: Annotated[bool, typer.Option("--raw", help="what the marketplace told, as JSON, without the buyer")] = False,
+    buyer: Annotated[bool, typer.Option("--buyer", help="the buyer too; this is written into the audit")] = False,
+    who: Who = WHO,
+    why: Annotated[str | None, typer.Option("--why", help="why the buyer is shown, for the audit")] = None,
+) -> None:
+    """Show everything that happened to an order in one timeline, with the ids of both sides."""
+    _do(lambda: order_timeline.show(out, order, channel=channel, raw=raw, buyer=buyer, who=who, why=why))
+
+
+@orders.command(name="accept")
+def accept_order(order: Order, why: Why, channel: Where = None, who: Who = WHO) -> None:
+    """Accept a whole order that is still to be decided, whatever stock and price say."""
+    _do(lambda: deciding.decide(out, order, Choice.ACCEPT, channel=channel, who=who, why=why))
+
+
+@orders.command(name="refuse")
+def refuse_order(order: Order, why: Why, channel: Where = None, who: Who = WHO) -> None:
+    """Refuse a whole order that is still to be decided."""
+    _do(lambda: deciding.decide(out, order, Choice.REFUSE, channel=channel, who=who, why=why))
+
+
+@orders.command(name="hold")
+def hold_order(order: Order, why: Why, channel: Where = None, who: Who = WHO) -> None:
+    """Leave an order alone until somebody releases it. The marketplace's deadlines go on."""
+    _do(lambda: deciding.hold(out, order, channel=channel, who=who, why=why))
+
+
+@orders.command(name="release")
+def release_order(order: Order, channel: Where = None, who: Who = WHO, why: Why = "released by hand") -> None:
+    """Let a held order go as it is; one that somebody else accepted goes into Centra."""
+    _do(lambda: deciding.release(out, order, channel=channel, who=who, why=why))
+
+
+@orders.command(name="retry")
+def retry_order(
+    order: Annotated[str | None, typer.Argument(help="the order, as for `orders show`")] = None,
+    all_held: Annotated[str | None, typer.Option("--all-held", help="all held orders of this channel")] = None,
+    channel: Where = None,
+    who: Who = WHO,
+    why: Why = "retried by hand",
+) -> None:
+    """Have held orders looked at again, once the cause is mended. --all-held leaves out what a person holds."""
+    _do(lambda: deciding.retry(out, order, all_held=all_held, channel=channel, who=who, why=why))
+
+
+@orders.command(name="import")
+def import_orders(
+    channel: Annotated[str, typer.Option("--channel", help="the channel")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day of creation, UTC")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="the last day; at most a year later")],
+    apply: Annotated[bool, typer.Option("--apply", help="store them; else they are only counted")] = False,
+) -> None:
+    """Count the orders created in a time by state, or store them; only those that still need us create work."""
+    _do(lambda: order_import.import_orders(out, channel, first, last, apply=apply))
+
+
+@buyers.command()
+def erase(
+    name: Annotated[str, typer.Argument(help="an order id, a Centra number or an e-mail address")],
+    why: Why,
+    channel: Where = None,
+    who: Who = WHO,
+) -> None:
+    """Erase a buyer's data here at once and for good, and have Centra erase its customer."""
+    _do(lambda: privacy.erase(out, name, channel=channel, who=who, why=why))
 
 
 @main.command()

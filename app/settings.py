@@ -109,6 +109,9 @@ class OrderSettings(_Strict):
     price_history_days: int = Field(14, ge=1, le=90)
     destinations: tuple[Destination, ...] = Field((), strict=False)
     payment: int | None = Field(None, description="id of the payment plugin that orders are booked under")
+    attribute: str = Field(
+        "", description="order attribute of Centra that shows Mirakl's order id, as <attribute>_<element>"
+    )
     block: Literal["payment", "hold"] = Field("payment", description="what keeps an order from the warehouse")
     confirm: bool = Field(True, description="confirm orders; false where Centra does so by itself")
     shop_mail: bool = Field(False, description="Centra may send its mails to the marketplace's relay address")

@@ -20,6 +20,7 @@ from app.centra.client import CentraClient
 from app.centra.order_api import CEILING, HEADER, OrderApi
 from app.clock import Clock
 from app.domain.ids import Scope
+from app.domain.progress import Outcome
 from app.domain.teams import Team
 from app.engine.flow import Flow, Services
 from app.engine.gauges import keep_gauges
@@ -348,3 +349,17 @@ def _zero_counters(flows: Sequence[Flow], channels: Channels) -> None:
             metrics.stale_corrected.labels(scope, flow.name)
     metrics.valve_openings.labels(channels.centra.id)
     metrics.sweep_found.labels(channels.centra.id)
+    for channel in channels.channel:
+        for counter in (
+            metrics.orders_seen,
+            metrics.orders_read,
+            metrics.orders_near_lapse,
+            metrics.orders_accepted_elsewhere,
+            metrics.oversold_units,
+            metrics.not_blocked,
+            metrics.stored_to_accepted_seconds,
+        ):
+            counter.labels(channel.id)
+        for outcome in Outcome:
+            metrics.orders_ended.labels(channel.id, outcome.value)
+        metrics.unknown_words.labels(channel.id, "order_state")

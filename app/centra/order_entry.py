@@ -13,9 +13,12 @@ METHOD = "marketplace"
 PENDING, PAID = 0, 1
 
 
-def create_request(order: NewOrder, sizes: Mapping[Sku, SizeId], payment_id: int | None, *, mail: bool) -> CreateOrder:
+def create_request(
+    order: NewOrder, sizes: Mapping[Sku, SizeId], payment_id: int | None, *, mail: bool, attribute: str
+) -> CreateOrder:
     """The request that makes an order and does not place it. Prices are what the buyer paid, never the price list's.
 
+    `attribute`: a Centra order attribute (with its element) that shows the marketplace's order id to people.
     Lines name sizes by id: what a SKU is at the marketplace need not be what Centra calls by that name.
     """
     return CreateOrder(
@@ -42,7 +45,7 @@ def create_request(order: NewOrder, sizes: Mapping[Sku, SizeId], payment_id: int
         warehouse_group=order.allocation_rule,
         order_date=order.created_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         comment=order.comment,
-        extra_attributes=None,
+        extra_attributes={attribute: order.order_id} if attribute else None,
         force_create=order.backorder,
     )
 

@@ -1,26 +1,29 @@
-"""`demo`: everything on this machine, a busy minute of stock changes, and a table that compares both ends.
+"""`demo`: everything on this machine, a busy minute of stock changes, sixty orders, and tables that compare both ends.
 
-The stand-ins' own ledgers are the judge: what Centra can sell against what each marketplace has, and how many
-calls of each code arrived against its ceiling. Time runs six times as fast, for the service and the stand-ins
-alike, so that one-minute ceilings pass in ten seconds; lags are in the seconds of that time. Later parts add acts.
+The stand-ins' own ledgers are the judge: what Centra can sell against what each marketplace has, where each order
+ended on both sides, and how many calls of each code arrived against its ceiling. Time runs six times as fast, for the
+service and the stand-ins alike, so that one-minute ceilings pass in ten seconds; lags are in the seconds of that time.
+Later parts add acts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import anyio
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app.clock import monotonic
 from app.commands.context import Exit, UnreachableError
+from app.commands.demo_cast import ORDINARY
+from app.commands.demo_orders import OUTCOMES, Played, differences, play
 from app.commands.lab import Lab, Replica, Shape, lab
 from app.mirakl.quotas import ceiling_of
+from app.store.orders import ORDER_ENTRY, ORDERS
 from app.store.pool import Database, connect
 from app.store.statements import sql
 
@@ -32,13 +35,17 @@ HOT_SKUS = 5
 HOT_SHARE = 0.5
 SETTLE_SECONDS = 45.0
 DAY = 86_400.0
+ACTS = ("all", "stock", "orders")
 
 
 @dataclass(slots=True)
 class Report:
-    """What the demo measured; `--report` writes it as JSON. Seconds are app seconds but for `real_seconds`."""
+    """What the demo measured; `--report` writes it as JSON. Seconds are app seconds but for `real_seconds`.
 
-    act: str = "stock"
+    `held` are keys of stock; `orders` are counted by outcome, `orders_wrong` says what did not end as it should.
+    """
+
+    act: str = "all"
     channels: list[str] = field(default_factory=list)
     sizes: int = 0
     scale: float = SCALE
@@ -47,6 +54,10 @@ class Report:
     pushes: dict[str, int] = field(default_factory=dict)
     imports: dict[str, int] = field(default_factory=dict)
     lag_seconds: dict[str, float] = field(default_factory=dict)
+    orders: dict[str, int] = field(default_factory=dict)
+    orders_held: list[str] = field(default_factory=list)
+    orders_wrong: list[str] = field(default_factory=list)
+    accepted_seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, dict[str, int]] = field(default_factory=dict)
     ceilings_exceeded: int = 0
     held: int = 0
@@ -54,18 +65,29 @@ class Report:
     real_seconds: float = 0.0
 
     @property
+    def plays_stock(self) -> bool:
+        return self.act in ("all", "stock")
+
+    @property
+    def plays_orders(self) -> bool:
+        return self.act in ("all", "orders")
+
+    @property
     def good(self) -> bool:
-        """Whether both ends agree and no ceiling was exceeded."""
-        return self.differences == 0 and self.ceilings_exceeded == 0 and self.held == 0 and self.changes > 0
-
-
-Act = Callable[[Lab, Progress], Awaitable[Report]]
+        """Whether both ends agree, every order ended as it should, and no ceiling was exceeded."""
+        played = (self.changes > 0 or not self.plays_stock) and (bool(self.orders) or not self.plays_orders)
+        return played and not (self.differences or self.ceilings_exceeded or self.held or self.orders_wrong)
 
 
 async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -> Exit:
     """Play an act; how it ended."""
     began = monotonic()
-    shape = Shape(scale=SCALE, postgres={"fsync": "off", "full_page_writes": "off"})
+    found = Report(act)
+    shape = Shape(
+        scale=SCALE,
+        orders="on" if found.plays_orders else None,
+        postgres={"fsync": "off", "full_page_writes": "off"},
+    )
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -80,10 +102,10 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             replica = await running.start_replica()
             await running.send_webhooks_to(replica)
             progress.advance(starting)
-            found = await ACTS[act](running, progress)
+            played = await _play(running, progress, found)
             found.real_seconds = round(monotonic() - began, 1)
             progress.stop()
-            _show(console, found)
+            _show(console, found, played)
             if report is not None:
                 await anyio.Path(report).write_text(json.dumps(asdict(found), indent=2) + "\n")
                 console.print(f"figures written to {report}")
@@ -92,33 +114,39 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             return Exit.DONE if found.good else Exit.DIFFERENCES
 
 
-# ----------------------------------------------------------------------------------------------------- act: stock
+# --------------------------------------------------------------------------------------------------------- playing
 
 
-async def stock_act(running: Lab, progress: Progress) -> Report:
-    """A busy minute: thousands of changes, some SKUs hundreds of times, and what reaches the marketplaces."""
-    found = Report(channels=list(running.mirakl), sizes=running.shape.sizes)
-    total = running.shape.sizes * len(running.mirakl)
+async def _play(running: Lab, progress: Progress, found: Report) -> Played:
+    """A busy minute: thousands of changes, some SKUs hundreds of times. Then orders, while the stock settles."""
+    found.channels, found.sizes = list(running.mirakl), running.shape.sizes
+    total, played = running.shape.sizes * len(running.mirakl), Played()
     first = progress.add_task("first push: every offer of both channels", total=total)
     await _until_equal(running, progress, first, total, FIRST_SECONDS)
     async with connect(running.dsn, work_size=2, desk_size=2) as database:
         last_import = await database.desk.fetchval(sql("import/newest")) or 0
-        await _busy(running, progress, found)
+        if found.plays_stock:
+            await _busy(running, progress, found)
+        if found.plays_orders:
+            played = await play(running, database, progress)
+            found.orders = played.outcomes()
+            found.orders_held = [f"{order_id}: {reason}" for order_id, reason in played.held.items()]
+            found.orders_wrong, found.accepted_seconds = played.faults, played.seconds
         after = progress.add_task("until both ends agree", total=total)
         await _until_equal(running, progress, after, total, SETTLE_SECONDS)
         await _until_at_rest(database, SETTLE_SECONDS)
         await _measure(database, found, last_import)
-    found.differences = sum(len(d) for d in (await running.differences()).values())
+    found.differences = await differences(running)
     await _count_calls(running, found)
-    return found
+    return played
 
 
-async def _until_equal(running: Lab, progress: Progress, task: object, total: int, seconds: float) -> None:
+async def _until_equal(running: Lab, progress: Progress, task: TaskID, total: int, seconds: float) -> None:
     """Until no quantity differs, for at most so long; the end is judged later."""
     with anyio.move_on_after(seconds):
         while True:
-            different = sum(len(d) for d in (await running.differences()).values())
-            progress.update(task, completed=total - different)  # type: ignore[arg-type]
+            different = await differences(running)
+            progress.update(task, completed=total - different)
             if not different:
                 return
             await anyio.sleep(0.3)
@@ -168,7 +196,8 @@ async def _measure(database: Database, found: Report, last_import: int) -> None:
     lags = await database.desk.fetchrow(sql("import/lags"), last_import)
     if lags is not None and lags["median"] is not None:
         found.lag_seconds = {name: round(lags[name], 1) for name in ("median", "p99", "max")}
-    found.held = await database.desk.fetchval(sql("outbox/count_held"))
+    held = await database.desk.fetch(sql("outbox/held"), None, 10_000)
+    found.held = sum(row["flow"] not in (ORDERS, ORDER_ENTRY) for row in held)
 
 
 async def _count_calls(running: Lab, found: Report) -> None:
@@ -181,12 +210,24 @@ async def _count_calls(running: Lab, found: Report) -> None:
         found.ceilings_exceeded += len(violations)
 
 
-ACTS: Mapping[str, Act] = {"stock": stock_act}
-
 # --------------------------------------------------------------------------------------------------------- showing
 
 
-def _show(console: Console, found: Report) -> None:
+def _show(console: Console, found: Report, played: Played) -> None:
+    if found.plays_stock:
+        _show_stock(console, found)
+    if found.plays_orders:
+        _show_orders(console, found, played)
+    _show_calls(console, found)
+    colour = "green" if found.good else "red"
+    wrong = f" {len(found.orders_wrong)} orders not as they should be," if found.plays_orders else ""
+    console.print(
+        f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
+        f" ceiling, {found.held} held[/], in {found.real_seconds} s"
+    )
+
+
+def _show_stock(console: Console, found: Report) -> None:
     ends = Table("marketplace", title="what Centra can sell against what each marketplace has", title_justify="left")
     for name in ("sizes", "files", "lines pushed", "changes for each line"):
         ends.add_column(name, justify="right")
@@ -195,6 +236,45 @@ def _show(console: Console, found: Report) -> None:
         ratio = f"{found.changes / pushed:.1f}" if pushed else "-"
         ends.add_row(channel, str(found.sizes), str(found.imports.get(channel, 0)), str(pushed), ratio)
     console.print(ends)
+    lag = found.lag_seconds
+    console.print(
+        f"{found.changes} changes in a minute, the hottest SKU {found.hottest_sku_changes} times;"
+        f" from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s"
+        f" (a file may leave once a minute)\n"
+    )
+
+
+def _show_orders(console: Console, found: Report, played: Played) -> None:
+    special = Table(
+        "order", "story", "channel", "in Centra", "ended as", title="some of the orders", title_justify="left"
+    )
+    for scene in played.scenes:
+        if scene.story != ORDINARY:
+            numbers = ", ".join(map(str, played.numbers[scene.order_id])) or "-"
+            special.add_row(scene.order_id, scene.story, scene.channel, numbers, played.ended[scene.order_id])
+    console.print(special)
+    ends = Table("ended as", title="all of them", title_justify="left")
+    for channel in (*found.channels, "both"):
+        ends.add_column(channel, justify="right")
+    for outcome in OUTCOMES:
+        counts = [played.outcomes(channel).get(outcome, 0) for channel in (*found.channels, None)]
+        ends.add_row(outcome, *map(str, counts))
+    console.print(ends)
+    once = sum(len(numbers) == 1 for numbers in played.numbers.values())
+    more = sum(len(numbers) > 1 for numbers in played.numbers.values())
+    console.print(
+        f"{len(played.scenes)} orders: {once} placed in Centra once, {more} more than once; {played.in_time} of"
+        f" {played.answered} answers before the deadline; from stored to answered: median"
+        f" {played.seconds.get('median', '-')} s, p99 {played.seconds.get('p99', '-')} s"
+    )
+    for words in found.orders_held:
+        console.print(f"held for a person: {words}")
+    for words in found.orders_wrong:
+        console.print(f"[red]{words}[/]")
+    console.print()
+
+
+def _show_calls(console: Console, found: Report) -> None:
     calls = Table("code", title="calls that arrived, against their ceilings", title_justify="left")
     for platform in found.calls:
         calls.add_column(platform, justify="right")
@@ -203,17 +283,6 @@ def _show(console: Console, found: Report) -> None:
         counts = [str(by_code.get(code, "")) for by_code in found.calls.values()]
         calls.add_row(code, *counts, "its plan's six buckets" if code in found.calls["centra"] else _ceiling(code))
     console.print(calls)
-    lag = found.lag_seconds
-    console.print(
-        f"{found.changes} changes in a minute, the hottest SKU {found.hottest_sku_changes} times;"
-        f" from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s"
-        f" (a file may leave once a minute)"
-    )
-    colour = "green" if found.good else "red"
-    console.print(
-        f"[bold {colour}]{found.differences} differences, {found.ceilings_exceeded} calls over a ceiling,"
-        f" {found.held} held[/], in {found.real_seconds} s"
-    )
 
 
 def _ceiling(code: str) -> str:

@@ -5,14 +5,18 @@ A step of the flow `order_entry`: totals, allocation and flags (business rules 1
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 from app import failpoints
+from app.domain.ids import OrderLineId
 from app.domain.orders import NewOrder
+from app.domain.progress import Entry
 from app.domain.teams import Team
 from app.failpoints import fail_point
-from app.flows.entry_create import prepare
+from app.flows.entry_create import look, prepare
 from app.flows.entry_turn import Turn
 from app.flows.order_readback import read_back
 from app.policies.order_entry import compare_totals
@@ -21,7 +25,35 @@ from app.store import orders
 from app.store.outbox import Verdict
 from app.store.pool import Transaction
 from app.telemetry import metrics
-from app.wire.outcome import Applied
+from app.wire.outcome import Applied, Failure
+
+
+async def note_parts(one: Turn, numbers: Iterable[int]) -> bool:
+    """Centra splits an order when it is placed: further numbers are parts of it; whether any was new."""
+    new = sorted(set(numbers) - {one.record.number, *one.record.parts})
+
+    async def steps(tx: Transaction) -> None:
+        for number in new:
+            source = one.services.source
+            await orders.note_number(tx.connection, source, number, one.scope, one.order_id, "part")
+
+    if new:
+        await one.write(steps)
+    return bool(new)
+
+
+async def _find_parts(one: Turn, entry: Entry) -> bool | Failure:
+    """Units that are missing may be in a part whose number was lost with an answer; whether one was found."""
+    assert one.record.decided is not None
+    there = Counter[OrderLineId]()
+    for entered in entry.lines:
+        there[entered.line_id] += entered.quantity
+    lines = (line for line in one.record.order.live_lines if line.line_id in one.record.decided.accepted_lines)
+    created_at = one.record.created_in_centra_at
+    if created_at is None or all(there[line.line_id] >= line.quantity - line.cancelled_quantity for line in lines):
+        return False
+    found = await look(one, created_at)
+    return await note_parts(one, [o.number for o in found]) if isinstance(found, list) else found
 
 
 async def check(one: Turn) -> Verdict | None:
@@ -32,6 +64,11 @@ async def check(one: Turn) -> Verdict | None:
     found, order = answer.value, one.record.order
     problem, team = one.record.problem, one.record.problem_team
     if one.record.checked_at is None:
+        parts = await _find_parts(one, found.entry)
+        if not isinstance(parts, bool):
+            return one.failed(parts)
+        if parts:
+            return None  # read back once more, whole
         prepared = await prepare(one)
         if isinstance(prepared, NewOrder):
             units = sum(line.quantity for line in prepared.lines)

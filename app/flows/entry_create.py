@@ -7,14 +7,14 @@ number that can't be stored, since another worker has the order or it has a numb
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from app import failpoints
 from app.centra.order_api import STOCK_MISSING, CreatedOrder, failure_code
 from app.centra.order_entry import create_request
 from app.centra.orders import OrderFound
-from app.domain.ids import CentraNumber, EffectId
+from app.domain.ids import CentraNumber, EffectId, SizeId, Sku
 from app.domain.orders import NewOrder
 from app.domain.progress import Decided
 from app.failpoints import fail_point
@@ -24,7 +24,7 @@ from app.flows.orphans import ORPHANS, SCAN, mark_orphan
 from app.policies.addresses import AddressPolicy, Unmappable
 from app.policies.order_entry import Destination, EntryPolicy, destination_for, new_order, reference
 from app.store import buyers, orders, sizes
-from app.store.effects import Doubt, EffectClass, EffectState, audit, decide
+from app.store.effects import Doubt, EffectClass, EffectState, audit, count_refused, decide
 from app.store.marks import Mark
 from app.store.orders import ORDER_ENTRY, SELLER_REFERENCES
 from app.store.outbox import Held, Postponed, Settled, Verdict, Waiting
@@ -38,6 +38,7 @@ LOOK_BACK = timedelta(minutes=5)
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 15.0, 60.0
 """App seconds after a lost create at which it is looked for; found by neither, it was not applied."""
 LATE_SECONDS = 600.0
+MOST_REFUSALS = 3
 SEEN_CANCELLED_SECONDS = 300.0
 
 
@@ -48,19 +49,15 @@ async def create(one: Turn) -> Verdict | None:
     prepared = await prepare(one)
     if not isinstance(prepared, NewOrder):
         return prepared
-    async with one.services.database.work.acquire() as connection:
-        known = await sizes.by_skus(connection, one.services.source, [line.sku for line in prepared.lines])
-    living = {sku: [s.size_id for s in found if not s.deleted] for sku, found in known.items()}
-    for line in prepared.lines:
-        if len(living.get(line.sku, ())) != 1:
-            return Held(f"{line.sku}: {len(living.get(line.sku, ())) or 'no'} sizes in Centra have this SKU")
-    size_ids = {sku: found[0] for sku, found in living.items()}
-    api = one.services.order_api
+    size_ids = await _sizes(one, prepared)
+    if isinstance(size_ids, Held):
+        return size_ids
+    api, settings = one.services.order_api, one.settings
     assert api is not None
     effect_id = await one.sent(CREATE, EffectClass.CREATE, doubt="centra_order")
     await fail_point(failpoints.ENTRY_CREATE_SENT)
     outcome = await api.create_order(
-        create_request(prepared, size_ids, one.settings.payment, mail=one.settings.shop_mail),
+        create_request(prepared, size_ids, settings.payment, mail=settings.shop_mail, attribute=settings.attribute),
         effect_id=str(effect_id),
         usable_until=one.turn.usable_until,
     )
@@ -72,6 +69,19 @@ async def create(one: Turn) -> Verdict | None:
     if isinstance(outcome, Refused) and failure_code(outcome) == STOCK_MISSING:
         return await _no_stock(one)
     return one.refused(outcome, "Centra refused the order")
+
+
+async def _sizes(one: Turn, order: NewOrder) -> dict[Sku, SizeId] | Held:
+    """The size in Centra behind each SKU."""
+    async with one.services.database.work.acquire() as connection:
+        known = await sizes.by_skus(connection, one.services.source, [line.sku for line in order.lines])
+    found: dict[Sku, SizeId] = {}
+    for line in order.lines:
+        living = [size.size_id for size in known.get(line.sku, ()) if not size.deleted]
+        if len(living) != 1:
+            return Held(f"{line.sku}: {len(living) or 'no'} sizes in Centra have this SKU")
+        found[line.sku] = living[0]
+    return found
 
 
 async def prepare(one: Turn) -> NewOrder | Held:
@@ -132,13 +142,17 @@ async def _number(one: Turn, effect_id: EffectId, created: CreatedOrder) -> Verd
 
 
 async def _take(tx: Transaction, one: Turn, main: CentraNumber, parts: list[CentraNumber]) -> bool:
+    """Store the number, or note an orphan. Under the order's lock, so that nobody adopts what is noted meanwhile."""
     connection, source = tx.connection, one.services.source
-    if await orders.take_number(connection, one.scope, one.order_id, main, one.claim.claim):
+    stored = await orders.lock(connection, one.scope, one.order_id)
+    if stored == main:
+        return False  # another worker found this very order, and adopted it
+    claim = one.claim.claim
+    if await orders.take_number(connection, one.scope, one.order_id, main, claim=claim, source=source):
         for part in parts:
             await orders.note_number(connection, source, part, one.scope, one.order_id, "part")
-        await audit(
-            connection, one.scope, ORDER_ENTRY, f"order:{one.order_id}", None, "created", f"Centra order {main}"
-        )
+        words = f"Centra order {main}"
+        await audit(connection, one.scope, ORDER_ENTRY, f"order:{one.order_id}", None, "created", words)
         if one.record.accepted_at is not None:
             tx.mark([Mark(one.scope, SELLER_REFERENCES, one.order_id)])
         return True
@@ -149,7 +163,7 @@ async def _take(tx: Transaction, one: Turn, main: CentraNumber, parts: list[Cent
 
 async def _resolve(one: Turn, doubt: Doubt) -> Verdict | None:
     """A create whose answer was lost: adopt what it made, or make sure that it made nothing (business rule 16)."""
-    found = await _look(one, doubt)
+    found = await look(one, doubt.sent_at)
     if not isinstance(found, list):
         return one.failed(found)
     if found:
@@ -180,10 +194,10 @@ async def _adopt(tx: Transaction, one: Turn, doubt: Doubt, numbers: list[CentraN
         tx.mark(await mark_orphan(tx.connection, one.services.source, number, one.scope, one.order_id))
 
 
-async def _look(one: Turn, doubt: Doubt) -> list[OrderFound] | Failure:
-    """Orders in Centra that bear our mark, made since shortly before the call that is in doubt."""
+async def look(one: Turn, called_at: datetime) -> list[OrderFound] | Failure:
+    """Orders in Centra that bear our mark, made since shortly before a call, less the known orphans."""
     mark, page, found = reference(one.scope, one.record.order.order_id), 1, list[OrderFound]()
-    since, until = doubt.sent_at - LOOK_BACK, one.services.clock.after(60.0)
+    since, until = called_at - LOOK_BACK, one.services.clock.after(60.0)
     while True:
         answer = await one.services.centra.orders_created(since, until, page)
         if not isinstance(answer, Applied):
@@ -193,7 +207,9 @@ async def _look(one: Turn, doubt: Doubt) -> list[OrderFound] | Failure:
         rows = answer.value.orders.items
         found += [o for o in rows if o.status != "CANCELLED" and (o.internal_comment or "").strip() == mark]
         if answer.value.is_last:
-            return found
+            async with one.services.database.work.acquire() as connection:
+                gone = await orders.are_orphans(connection, one.services.source, [o.number for o in found])
+            return [o for o in found if o.number not in gone]
         page += 1
         if not one.turn.still_ours:
             await one.turn.extend()
@@ -207,11 +223,15 @@ async def _no_stock(one: Turn) -> Verdict | None:
     """Centra has no stock for an order: before acceptance it is decided anew, after it by policy (business rule 18)."""
     record, decided = one.record, one.record.decided
     assert decided is not None
+    refusals = await count_refused(one.services.database, one.scope, one.order_id, CREATE)
     if record.accepted_at is None:
+        if refusals > MOST_REFUSALS:
+            return Held("Centra has free units for this order and says that it has none: look at its allocation rule")
         await one.write(lambda tx: _decide_anew(tx, one, None))
         return Settled()
     units = sum(line.quantity for line in record.order.live_lines)
-    metrics.oversold_units.labels(one.scope).inc(units)
+    if refusals == 1:
+        metrics.oversold_units.labels(one.scope).inc(units)
     deadline = f"; it must be shipped by {record.order.ship_by:%Y-%m-%d %H:%M} UTC" if record.order.ship_by else ""
     match one.settings.backorder:
         case "backorder":
@@ -250,7 +270,7 @@ async def _cancel_at_marketplace(one: Turn) -> Verdict:
 async def rest(one: Turn) -> Verdict:
     """Nothing to do now. A create in doubt is still looked for, since what it made must not stay."""
     if one.record.number is None and (doubt := await one.doubt(CREATE)) is not None:
-        found = await _look(one, doubt)
+        found = await look(one, doubt.sent_at)
         if not isinstance(found, list):
             return one.failed(found)
         if not found and not _is_past(one, doubt, LAST_LOOK_SECONDS):

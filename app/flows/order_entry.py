@@ -19,7 +19,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.failpoints import fail_point
 from app.flows.entry_cancel import cancel, cancel_lines
-from app.flows.entry_check import check
+from app.flows.entry_check import check, note_parts
 from app.flows.entry_create import create, rest
 from app.flows.entry_turn import Turn
 from app.flows.order_readback import read_back
@@ -131,6 +131,7 @@ async def _complete_all(one: Turn, code: str, *, paid: bool) -> Outcome[None]:
         await one.decided(effect_id, code, outcome)
         if not isinstance(outcome, Applied):
             return outcome
+        await note_parts(one, outcome.value)
     return Applied(None)
 
 
@@ -139,10 +140,12 @@ async def _complete_all(one: Turn, code: str, *, paid: bool) -> Outcome[None]:
 
 async def _hold_in_centra(one: Turn) -> Verdict | None:
     """An order that should be blocked is not: hold it at once, and say so (business rule 14)."""
-    metrics.not_blocked.labels(one.scope).inc()
     log.error("found_unblocked", scope=one.scope, key=one.order_id)
     verdict = await _hold(one)
-    return verdict if verdict is not None else await check(one)
+    if verdict is not None:
+        return verdict
+    metrics.not_blocked.labels(one.scope).inc()
+    return await check(one)
 
 
 async def _hold(one: Turn, *, on: bool = True) -> Verdict | None:

@@ -55,11 +55,17 @@ async def stock_for(turn: Pass, order: Order, *, again: bool) -> Mapping[Sku, St
         )
         if not isinstance(answer, Applied):
             return answer
-        market = MarketId(turn.services.channel(turn.scope).market)
-        free = free_units(answer.value, mirror.value, market)
+        free = free_units(answer.value, mirror.value, _market(turn, order))
         before = promised.get(sku)
         found[sku] = Stock(free, before.units if before else 0)
     return found
+
+
+def _market(turn: Pass, order: Order) -> MarketId:
+    """The market that the order will enter by its destination, else the channel's."""
+    channel = turn.services.channel(turn.scope)
+    markets = {d.country: d.market for d in channel.orders.destinations}
+    return MarketId(markets.get(order.country or "", markets.get("*", channel.market)))
 
 
 async def _promised(services: Services, scope: str, order: Order) -> Mapping[Sku, Before]:

@@ -19,7 +19,7 @@ from app.domain.ids import EffectId
 from app.domain.progress import Acceptor, Choice, Decided, Outcome, Record
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
-from app.engine.retry import after_failure, retry_at
+from app.engine.retry import after_failure
 from app.failpoints import fail_point
 from app.flows.order_reads import READS
 from app.flows.order_stock import stock_for
@@ -32,7 +32,7 @@ from app.store import mirrors, offers, orders, reservations
 from app.store.effects import EffectClass, EffectState, audit, decide, open_effect, write_sent
 from app.store.marks import Mark
 from app.store.orders import ORDER_ENTRY, ORDERS, RANKS, SELLER_REFERENCES
-from app.store.outbox import Claim, Held, Postponed, Settled, Verdict, Waiting
+from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
@@ -41,6 +41,7 @@ from app.wire.outcome import Applied, Failure, NotSent, RefusalKind, Refused, Un
 CODE = "OR21"
 PARTIAL = "orders.partial_acceptance"
 """Cursor: whether the marketplace takes a decision line by line, once its refusal has told."""
+READ_SECONDS = 5.0
 DOUBT_SECONDS = 15.0
 """App seconds after which a read that still shows an order undecided means that a lost OR21 was not applied."""
 NEAR_LAPSE = 0.75
@@ -129,13 +130,13 @@ async def _end(turn: Pass, record: Record, outcome: Outcome) -> Verdict:
 
 async def _note_acceptance(turn: Pass, record: Record) -> None:
     """The order moved on: by our own decision, by the marketplace's setting, or by somebody else's hand."""
-    if record.accept_sent_at is not None:
+    effect = await open_effect(turn.services.database, turn.scope, record.order.order_id, CODE)
+    if effect is not None:  # our own call, whose answer was lost
         by = Acceptor.US
     else:
         by = Acceptor.SYSTEM if record.order.decided_at is None else Acceptor.SOMEBODY
     if by is Acceptor.SOMEBODY:
         metrics.orders_accepted_elsewhere.labels(turn.scope).inc()
-    effect = await open_effect(turn.services.database, turn.scope, record.order.order_id, CODE)
 
     async def steps(tx: Transaction) -> None:
         if effect is not None:
@@ -306,11 +307,10 @@ async def _learn_whole(turn: Pass, record: Record) -> Verdict | None:
 
 
 async def _read_again(turn: Pass, claim: Claim, why: str) -> Verdict:
-    """Have the order read by its id; whatever is told marks this key again."""
+    """Have the order read by its id soon; whatever is told marks this key again."""
     clock = turn.services.clock
-    due_at = clock.after(DOUBT_SECONDS / 3 if claim.attempts < 3 else DOUBT_SECONDS)
-    await turn.services.database.mark([Mark(turn.scope, READS, claim.key, due_at=due_at)])
-    return Postponed(max(due_at, retry_at(clock, claim, 5.0, 60.0)), why)
+    await turn.services.database.mark([Mark(turn.scope, READS, claim.key, due_at=clock.after(READ_SECONDS))])
+    return Waiting(clock.after(DOUBT_SECONDS * 2), why)
 
 
 FLOW = Flow(

@@ -18,7 +18,6 @@ from app.store.effects import EffectClass, EffectState, audit, decide, write_sen
 from app.store.marks import Mark
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Connection, Transaction
-from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.wire.outcome import Applied, Failure, Refused, Unknown
 
@@ -47,6 +46,9 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
 
 async def _cancel(turn: Pass, claim: Claim, number: int) -> Verdict:
     services = turn.services
+    async with services.database.work.acquire() as connection:
+        if number not in await orders.are_orphans(connection, turn.scope, [number]):
+            return Settled()
     answer = await services.centra.read_orders([number])
     if not isinstance(answer, Applied):
         return _later(turn, claim, answer)
@@ -103,17 +105,16 @@ async def _scan(turn: Pass, claim: Claim) -> Verdict:
         for order in old:
             channel, order_id = _mark_of(order) or ("", "")
             record = await orders.read(tx.connection, channel, order_id)
-            if record is None or order.number in (record.number, *record.parts) or record.number is None:
+            if record is None or order.number in (record.number, *record.parts):
                 continue
+            if record.number is None and record.outcome is None:
+                continue  # it may be adopted yet
             number = CentraNumber(order.number)
             tx.mark(await mark_orphan(tx.connection, turn.scope, number, channel, order_id))
             count += 1
         return count
 
     count = await services.database.transact(steps)
-    async with services.database.work.acquire() as connection:
-        standing = len(await orders.orphans(connection, turn.scope))
-    metrics.centra_orphans.labels(turn.scope).set(standing)
     if count:
         log.warning("orphans_found", scope=turn.scope, count=count)
     return Settled(services.clock.after(EVERY_SECONDS))

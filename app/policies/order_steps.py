@@ -211,12 +211,13 @@ def _placed(record: Record, policy: StepPolicy, now: datetime) -> EntryStep:
         return EntryAction.HOLD_IN_CENTRA
     if surplus(record):
         return EntryAction.CANCEL_LINES
+    if record.blocked and unallocated(record):  # goes on by itself once stock has come
+        left = (checked_at + timedelta(seconds=REREAD_SECONDS) - now).total_seconds()
+        return (
+            EntryAction.CHECK if left <= 0 else Wait(record.problem or "Centra has not allocated all units yet", left)
+        )
     if record.problem is not None and record.blocked:
         return Ask(record.problem)
-    if record.blocked and unallocated(record):
-        recheck = checked_at + timedelta(seconds=REREAD_SECONDS)
-        left = (recheck - now).total_seconds()
-        return EntryAction.CHECK if left <= 0 else Wait("Centra has not allocated all units yet", left)
     if not may_ship(record):
         return None
     if record.blocked:

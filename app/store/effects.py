@@ -79,3 +79,8 @@ async def open_effect(database: Database, scope: str, lane: str, code: str) -> D
     """The call of a code that is in doubt in a lane: its answer was lost, or its caller died."""
     row = await database.work.fetchrow(sql("effect/open_of_lane"), scope, lane, code)
     return None if row is None else Doubt(EffectId(row["id"]), row["sent_at"])
+
+
+async def count_refused(database: Database, scope: str, lane: str, code: str) -> int:
+    """How often a call of a code was refused in a lane."""
+    return int(await database.work.fetchval(sql("effect/count_refused"), scope, lane, code))

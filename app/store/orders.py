@@ -14,7 +14,7 @@ from app.domain.progress import Acceptor, Choice, Decided, Entry, Outcome, Recor
 from app.domain.teams import Team
 from app.store.marks import Mark
 from app.store.pool import Connection, Database, Row
-from app.store.statements import sql
+from app.store.statements import sql, storable
 
 ORDERS = "orders"
 """The flow that decides and accepts; its key is Mirakl's order id."""
@@ -157,9 +157,20 @@ async def choose(connection: Connection, scope: str, order_id: str, choice: Choi
     return await connection.fetchrow(sql("marketplace_order/choose"), scope, order_id, choice.value) is not None
 
 
-async def take_number(connection: Connection, scope: str, order_id: str, number: int, claim: int) -> bool:
-    """Give an order its Centra number; False when it has one, or when the lane is no longer this claim's."""
-    return await connection.fetchrow(sql("marketplace_order/take_number"), scope, order_id, number, claim) is not None
+async def lock(connection: Connection, scope: str, order_id: str) -> int | None:
+    """Lock an order until the transaction ends; its Centra number, if it has one."""
+    number: int | None = await connection.fetchval(sql("marketplace_order/lock"), scope, order_id)
+    return number
+
+
+async def take_number(
+    connection: Connection, scope: str, order_id: str, number: int, *, claim: int, source: str
+) -> bool:
+    """Give an order its Centra number; False when it has one, when the lane is no longer this claim's, or when the
+    number is an orphan already.
+    """
+    row = await connection.fetchrow(sql("marketplace_order/take_number"), scope, order_id, number, claim, source)
+    return row is not None
 
 
 async def converted(connection: Connection, scope: str, order_id: str) -> None:
@@ -263,6 +274,28 @@ async def orphans(connection: Connection, source: str) -> list[Row]:
     return await connection.fetch(sql("centra_order/orphans"), source)
 
 
+async def are_orphans(connection: Connection, source: str, numbers: Sequence[int]) -> set[int]:
+    """Which of these numbers are noted as orphans."""
+    return {row["number"] for row in await connection.fetch(sql("centra_order/known"), source, list(numbers))}
+
+
 async def orphan_cancelled(connection: Connection, source: str, number: int) -> None:
     """An orphan is gone."""
     await connection.execute(sql("centra_order/cancelled"), source, number)
+
+
+async def hold(database: Database, scope: str, order_id: str, reason: str) -> bool:
+    """Both flows leave an order alone until a person lets it go; False while one works on it: ask again."""
+    for flow in sorted(RANKS):  # the one lock order for everybody
+        row = await database.desk.fetchrow(
+            sql("outbox/hold_firmly"), scope, flow, order_id, RANKS[flow], storable(reason)
+        )
+        if row is None:
+            return False
+    return True
+
+
+async def keys_of(connection: Connection, scope: str, order_id: str) -> dict[str, Row]:
+    """The keys of an order by flow, as far as they exist: state, firm, held_at, reason, due_at, claimed."""
+    rows = {flow: await connection.fetchrow(sql("outbox/one"), scope, flow, order_id) for flow in RANKS}
+    return {flow: row for flow, row in rows.items() if row is not None}

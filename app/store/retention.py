@@ -1,6 +1,6 @@
 """What has served its time is deleted, under the migrate role: the service's own role may not.
 
-Nothing that is open, held or in doubt is ever deleted. The audit loses whole months only.
+Nothing that is open, held or in doubt is ever deleted. The audit loses whole months only, and an order its buyer only.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Keep:
     imports: int = 90
     effects: int = 400
     inbox: int = 400
+    buyers: int = 30
     unlisted_offers: int = 180
     audit_months: int = 84
 
@@ -40,6 +41,7 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             ("imports", "retention/imports", keep.imports),
             ("effects", "retention/effects", keep.effects),
             ("facts", "retention/inbox", keep.inbox),
+            ("buyers", "retention/buyers", keep.buyers),
             ("keys of unlisted offers", "retention/offers", keep.unlisted_offers),
         ):
             found[name] = _count(await connection.execute(sql(statement), days))

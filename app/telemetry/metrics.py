@@ -208,7 +208,7 @@ acceptance_window_used_ratio = Gauge(
     registry=registry,
 )
 acceptance_seconds_left = Gauge(
-    "centra_mirakl_acceptance_seconds_left",
+    "centra_mirakl_acceptance_left_seconds",
     "Least time that an undecided order has left, negative once it is over; a day when there is none (database).",
     ["scope"],
     registry=registry,

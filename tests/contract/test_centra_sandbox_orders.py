@@ -627,6 +627,7 @@ def test_destination_has_a_market_and_its_tax(shop: Shop, country: str, market: 
 def test_split_order_answers_with_two_numbers(shop: Shop) -> None:
     lines = ((SKU, 2), (OTHER, 1), ("VX-000001-S", 1))
     number = create(shop, body(*lines))
+    shop.data(NAME, input=names((number, "A-1")))
     shop.fault(code="OrderComplete", kind="split")
     numbers = complete(shop, number, 1)
     assert (len(numbers), numbers[0]) == (2, str(number))
@@ -637,6 +638,7 @@ def test_split_order_answers_with_two_numbers(shop: Shop) -> None:
         ["VX-000001-S"],
     ]
     assert (first["status"], second["status"]) == ("PENDING", "PENDING")
+    assert (first["externalId"], second["externalId"]) == ("A-1", None)  # a name is one order's
     assert (first["internalComment"], second["totals"]["shipping"]["value"]) == (second["internalComment"], 0.0)
     assert [event["objectReference"] for event in shop.events()][:2] == [int(text) for text in numbers]
 

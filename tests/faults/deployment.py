@@ -42,13 +42,25 @@ POLL_SECONDS = 0.1
 UNREST = """
 SELECT 'an import in flight: ' || scope || ' ' || state AS found FROM import WHERE state IN ('sent', 'running')
 UNION ALL
-SELECT 'an effect without outcome: ' || scope || ' ' || code FROM effect WHERE state = 'sent'
+SELECT 'an effect without outcome: ' || scope || ' ' || code FROM effect
+WHERE state = 'sent' OR state = 'unknown' AND flow NOT IN ('stock', 'imports')
 UNION ALL
 SELECT 'claimed: ' || scope || ' ' || flow || ' ' || key FROM outbox
-WHERE flow IN ('stock', 'sizes', 'imports', 'events') AND claim IS NOT NULL
+WHERE flow IN ('stock', 'sizes', 'imports', 'events', 'orders', 'order_entry', 'order_reads', 'seller_references')
+  AND claim IS NOT NULL
 UNION ALL
 SELECT 'due: ' || scope || ' ' || flow || ' ' || key FROM outbox
-WHERE flow IN ('imports', 'events') AND due_at <= app_now() OR flow IN ('stock', 'sizes') AND due_at IS NOT NULL
+WHERE flow IN ('imports', 'events') AND due_at <= app_now()
+   OR flow IN ('stock', 'sizes', 'orders', 'order_entry', 'order_reads', 'seller_references') AND due_at IS NOT NULL
+   OR flow = 'orphans' AND key <> 'scan' AND due_at IS NOT NULL
+UNION ALL
+SELECT 'held: ' || scope || ' ' || flow || ' ' || key || ': ' || reason FROM outbox
+WHERE flow IN ('orders', 'order_entry', 'order_reads', 'orphans', 'seller_references') AND state = 'held'
+UNION ALL
+SELECT 'promised, and not taken from what is free: ' || channel || ' ' || line_id FROM reservation
+WHERE absorbed < quantity
+UNION ALL
+SELECT 'an orphan: ' || number FROM centra_order WHERE role = 'orphan' AND cancelled_at IS NULL
 """
 
 
@@ -276,7 +288,7 @@ async def eventually(ask: Callable[[], Awaitable[T]], good: Callable[[T], bool],
         if good(answer):
             return answer
         if time.monotonic() > until:
-            raise AssertionError(f"not within {seconds:g} s: {what}; found {str(answer)[:2000]}")
+            raise AssertionError(f"not within {seconds:g} s: {what}; found {str(answer)[:3000]}")
         await anyio.sleep(POLL_SECONDS)
 
 

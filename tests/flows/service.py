@@ -22,13 +22,15 @@ import httpx
 from anyio.abc import TaskGroup
 
 from app.clock import monotonic
-from app.commands.lab import CENTRA_KEY, WEBHOOK_SECRET, Lab, Shape, lab
+from app.commands.lab import CENTRA_KEY, ORDER_API_SECRET, PRIVACY_SECRET, WEBHOOK_SECRET, Lab, Shape, lab
+from app.domain.progress import Choice, Outcome, Record
 from app.engine.flow import Services
 from app.engine.pauses import Pauses
 from app.engine.wakeups import Wakeups, scout
 from app.engine.worker import Worker
 from app.flows import all_flows
-from app.settings import CENTRA_WEBHOOK_SECRETS, Process, Secrets
+from app.settings import CENTRA_ORDER_API_SECRET, CENTRA_WEBHOOK_SECRETS, PRIVACY_KEY, Process, Secrets
+from app.store import orders
 from app.store.pool import connect
 from app.store.time import advance
 from app.supervisor import Configuration, services
@@ -170,7 +172,50 @@ class Deployment:
         queues = (await self.admin.post(self.centra, "/_sandbox/events", {}))["queues"]
         return int(queues.get("centra-mirakl", {}).get("queued", 0))
 
+    # -------------------------------------------------------------------------------------------------- orders
+
+    async def buy(self, *lines: str | Json, channel: str = FR, **members: Any) -> str:
+        """A buyer orders (SKUs, or lines as `order_admin` has them); gives Mirakl's order id."""
+        wanted = [{"sku": line} if isinstance(line, str) else line for line in lines]
+        [order_id] = await self.place({"lines": wanted, **members}, channel=channel)
+        return order_id
+
+    async def place(self, *placed: Json, channel: str = FR) -> list[str]:
+        """Orders as `order_admin` has them; gives their ids."""
+        answer = await self.admin.post(self.mirakl(channel), "/_sandbox/orders", {"orders": list(placed)})
+        return [str(order_id) for order_id in answer["orders"]]
+
+    async def change(self, order_id: str, channel: str = FR, **changes: Any) -> None:
+        """Somebody else does something to an order at the marketplace, see `order_admin`."""
+        await self.admin.post(self.mirakl(channel), "/_sandbox/orders/change", {"order_id": order_id, **changes})
+
+    async def bought(self, channel: str = FR) -> dict[str, Json]:
+        """The orders at the marketplace, by id."""
+        found: dict[str, Json] = (await self.admin.get(self.mirakl(channel), "/_sandbox/orders"))["orders"]
+        return found
+
+    async def entered(self, order_id: str, channel: str = FR) -> list[Json]:
+        """The Centra orders that bear our mark of this order, whatever became of them."""
+        found = (await self.admin.get(self.centra, "/_sandbox/orders"))["orders"]
+        return [order for order in found if order["internal_comment"] == f"mirakl:{channel}:{order_id}"]
+
+    async def entry(self, order_id: str, channel: str = FR) -> Json:
+        """The one Centra order of this order."""
+        [order] = await self.entered(order_id, channel)
+        return order
+
+    async def decided(self, channel: str = FR) -> list[str]:
+        """The ids of the orders that OR21 decided, in that order: one that is there twice was decided twice."""
+        entries = (await self.admin.ledger(self.mirakl(channel)))["entries"]
+        return [entry["order_id"] for entry in entries if entry["code"] == "OR21"]
+
     # ------------------------------------------------------------------------------------------- the database
+
+    async def record(self, order_id: str, channel: str = FR) -> Record:
+        """What is stored about an order."""
+        record = await orders.read(self.database, channel, order_id)
+        assert record is not None, f"order {order_id} is not stored"
+        return record
 
     async def held(self, scope: str, flow: str) -> dict[str, str]:
         """Held keys of a flow, with their reasons."""
@@ -205,6 +250,33 @@ class Deployment:
 
         await until(same, "both ends agree", seconds=seconds)
 
+    async def becomes(
+        self, order_id: str, wanted: Callable[[Record], object], channel: str = FR, *, seconds: float = 20.0
+    ) -> Record:
+        """Until what is stored about an order is as wanted, and that."""
+
+        async def there() -> Record | None:
+            record = await orders.read(self.database, channel, order_id)
+            return record if record is not None and wanted(record) else None
+
+        return await until(there, f"order {order_id}", seconds=seconds)
+
+    async def ends(self, outcome: Outcome, *order_ids: str, channel: str = FR, seconds: float = 20.0) -> None:
+        """Until these orders have all ended so."""
+        for order_id in order_ids:
+            await self.becomes(order_id, lambda record: record.outcome is outcome, channel, seconds=seconds)
+
+    async def asks(self, order_id: str, channel: str = FR, *, seconds: float = 20.0) -> str:
+        """Until an order is held for a person, and why."""
+
+        async def reason() -> str | None:
+            rows = await self.database.fetch(
+                "SELECT reason FROM outbox WHERE scope = $1 AND key = $2 AND state = 'held'", channel, order_id
+            )
+            return rows[0]["reason"] if rows else None
+
+        return await until(reason, f"order {order_id} is held", seconds=seconds)
+
     async def at_rest(self, *channels: str, seconds: float = 20.0) -> None:
         """Until every offer of these channels is confirmed at what is wanted and no stock key is due or held."""
         wanted = list(channels or self.lab.mirakl)
@@ -235,6 +307,12 @@ class Service(Deployment):
         await self.admin.advance(seconds)
         self.parts.clock.follow(await advance(self.database, seconds))
         self.parts.wakeups.wake_all()
+
+    async def choose(self, order_id: str, choice: Choice, channel: str = FR) -> None:
+        """A person decides about an order."""
+        async with self.parts.database.work.acquire() as connection:
+            assert await orders.choose(connection, channel, order_id, choice)
+        await self.parts.database.mark(orders.marks_of(channel, order_id, orders.URGENT))
 
     async def webhooks_on(self, **members: object) -> None:
         """Centra's stand-in sends both kinds of webhooks here."""
@@ -270,6 +348,8 @@ async def deployed(dsn: str, wanted: Shape | None = None) -> AsyncIterator[Deplo
         secrets.mkdir()
         (secrets / "centra_token").write_text(CENTRA_KEY)
         (secrets / CENTRA_WEBHOOK_SECRETS.lower()).write_text(WEBHOOK_SECRET)
+        (secrets / CENTRA_ORDER_API_SECRET.lower()).write_text(ORDER_API_SECRET)
+        (secrets / PRIVACY_KEY.lower()).write_text(PRIVACY_SECRET)
         for channel in place.settings().channel:
             (secrets / channel.secret_name.lower()).write_text(f"k-{channel.id}")
         connection = await asyncpg.connect(dsn)

@@ -77,6 +77,32 @@ async def test_facts_and_unlisted_offers_go_and_dead_letters_and_held_keys_stay(
     await connection.close()
 
 
+async def test_buyers_go_some_days_after_their_order_ended_and_leave_a_tombstone(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    for order_id, ended in (("old", OLD), ("fresh", datetime.now(UTC) - timedelta(days=20)), ("open", None)):
+        await connection.execute(
+            "INSERT INTO marketplace_order (scope, order_id, commercial_id, state, fulfilled_by, facts,"
+            " created_at, updated_at, accept_by, read_at, seen_at, ended_at)"
+            " VALUES ('fr', $1, $1, 'SHIPPING', 'DEFAULT', '{}', $2, $2, $2, $2, $2, $3)",
+            order_id,
+            OLD,
+            ended,
+        )
+        await connection.execute(
+            "INSERT INTO buyer (scope, order_id, body, email_hash, seen_at) VALUES ('fr', $1, '{}', 'x', $2)",
+            order_id,
+            OLD,
+        )
+    assert (await trim(database_url, Keep(buyers=21)))["buyers"] == 1
+    assert (await trim(database_url, Keep(buyers=21)))["buyers"] == 0  # bears repetition
+    rows = await connection.fetch(
+        "SELECT order_id FROM buyer WHERE body IS NULL AND email_hash IS NULL AND erased_at > $1", OLD
+    )
+    assert [row["order_id"] for row in rows] == ["old"]
+    assert await connection.fetchval("SELECT count(*) FROM marketplace_order") == 3
+    await connection.close()
+
+
 async def test_the_audit_gets_its_coming_months_and_loses_the_oldest(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute(

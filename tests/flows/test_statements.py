@@ -62,6 +62,25 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "import/keys": (1,),
     "import/in_flight": ("c", "stock"),
     "permit/take": ("c", ["OR11", "STO01"], [1.0, 1.0], 1.0),
+    "marketplace_order/known": ("c", LANES),
+    "marketplace_order/read": ("c", LANES[0]),
+    "marketplace_order/read_again": ("c", LANES, FAR),
+    "marketplace_order/take_unmarked": ("c", None),
+    "marketplace_order/take_number": ("c", LANES[0], 17, 0, "centra"),
+    "marketplace_order/references": ("c", LANES),
+    "marketplace_order/watch": (),
+    "buyer/read": ("c", LANES[0]),
+    "reservation/lock": ("centra", KEYS),
+    "reservation/write": ("centra", "c", LANES[0], ["1", "2"], KEYS[:2], [1, 1]),
+    "reservation/before": ("c", LANES[0], "centra"),
+    "reservation/placed": ("c", LANES[0], ["1", "2"], [1, 1], FAR),
+    "reservation/absorb": ("centra", KEYS, FAR),
+    "reservation/free": ("c", LANES[0], ["1", "2"]),
+    "centra_order/known": ("centra", list(range(SLICE))),
+    "offer_price/history": ("c", KEYS, FAR),
+    "effect/open_of_lane": ("c", LANES[0], "OR21"),
+    "effect/count_refused": ("c", LANES[0], "OrderCreate"),
+    "size/by_skus": ("centra", KEYS),
 }
 """The statements of the worker loops, each with 1,000 keys or a limit of 1,000."""
 RARE = ("outbox/suspects", "outbox/claim_suspects", "lane/suspects")
@@ -97,7 +116,32 @@ SET session_replication_role = replica;
 INSERT INTO import_line SELECT g % 100, g::text, 1, 1, now() FROM generate_series(1, 100000) AS g;
 SET session_replication_role = origin
 """
-TABLES = ("outbox", "lane", "permit", "offer", "size", "import_line", "import", "effect")
+FILL_ORDERS = """
+WITH orders AS (
+    INSERT INTO marketplace_order (scope, order_id, commercial_id, state, fulfilled_by, created_at, updated_at,
+                                   accept_by, facts, read_at, unmarked, seen_at, ended_at)
+    SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 'B-' || g, 'CLOSED', 'DEFAULT', now(), now(),
+           now(), '{}', now(), g < 100, now(), CASE WHEN g >= 1000 THEN now() END
+    FROM generate_series(0, 49999) AS g
+), buyers AS (
+    INSERT INTO buyer (scope, order_id, body, seen_at)
+    SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), '{}', now() FROM generate_series(0, 49999) AS g
+), reserved AS (
+    INSERT INTO reservation (scope, channel, order_id, line_id, sku, quantity, absorbed, reserved_at)
+    SELECT 'centra', 'c', 'LANE-' || lpad((g / 2)::text, 6, '0'), (g % 2 + 1)::text,
+           'SKU-' || lpad((g % 50000)::text, 6, '0'), 1, (g % 50 <> 0)::integer, now()
+    FROM generate_series(0, 99999) AS g
+), prices AS (
+    INSERT INTO offer_price SELECT 'c', 'SKU-' || lpad(g::text, 6, '0'), 1, now() FROM generate_series(0, 49999) AS g
+)
+INSERT INTO effect (scope, flow, code, class, lane, state, planned_at)
+SELECT 'c', 'orders', 'OR21', 'state', 'LANE-' || lpad((g % 50000)::text, 6, '0'), 'applied', now()
+FROM generate_series(0, 99999) AS g
+"""
+TABLES = (
+    *("outbox", "lane", "permit", "offer", "size", "import_line", "import", "effect"),
+    *("marketplace_order", "buyer", "reservation", "centra_order", "offer_price"),
+)
 
 
 @dataclass
@@ -157,6 +201,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
             await empty_statistics(connection, database_url)
         await connection.execute(FILL, ROWS)
         await connection.execute(FILL_OFFERS)
+        await connection.execute(FILL_ORDERS)
         await connection.execute(
             "INSERT INTO lane (scope, lane, claim) SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 0"
             " FROM generate_series(0, 49999) AS g"

@@ -186,7 +186,7 @@ def expressions(node: Any) -> Iterator[str]:
             yield from expressions(value)
 
 
-UNITS = ("seconds", "keys", "letters", "lines", "ratio", "total")
+UNITS = ("seconds", "keys", "letters", "lines", "orders", "ratio", "total")
 WITHOUT_UNIT = {"centra_mirakl_allowance_left": "the bucket's own: requests, mutations or points of complexity"}
 
 

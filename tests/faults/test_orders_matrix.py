@@ -1,0 +1,47 @@
+"""Kill -9 of one of two replicas at each fail point between reading an order and its last effect: the other finishes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+import pytest_asyncio
+
+from app import failpoints
+from tests.faults.deployment import Deployment, deployed
+from tests.faults.orders import Path, done, judge, orders_shape, placed, stocked
+from tests.postgres import Databases
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+STRIKE_SECONDS = 30.0
+BETWEEN_ORDERS_SECONDS = 0.4
+POINTS = [point for point in failpoints.ALL if point.startswith(("orders.", "order.", "entry."))]
+CASES = [(path, point) for path in Path for point in POINTS]
+CASES.remove((Path.B, failpoints.ENTRY_RELEASE_ANSWERED))  # it is never blocked there
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def survivor(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
+    """A deployment of one replica whose orders go by a path; each test adds the replica that is killed."""
+    dsn = await databases.create(databases.template)
+    async with deployed(dsn, orders_shape(request.param), replicas=1) as deployment:
+        await stocked(deployment)
+        yield deployment
+    await databases.drop(dsn)
+
+
+@pytest.mark.parametrize(("survivor", "point"), CASES, indirect=["survivor"], ids=lambda value: getattr(value, "name", value))
+async def test_the_other_replica_finishes(survivor: Deployment, point: str) -> None:
+    await survivor.begin()
+    victim = await survivor.start(f"{point}=kill", wait=False)
+    ids: list[str] = []
+    with anyio.fail_after(STRIKE_SECONDS):
+        while victim.process.poll() is None:
+            ids += await placed(survivor)
+            await anyio.sleep(BETWEEN_ORDERS_SECONDS)
+    assert victim.process.returncode == -signal.SIGKILL
+    await done(survivor, ids)
+    await judge(survivor, ids)

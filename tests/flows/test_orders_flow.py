@@ -1,0 +1,381 @@
+"""Orders from first sight to release on the running service: every workflow, both paths, and what goes wrong between.
+
+The oracles are the stand-ins: their orders, their ledgers of what was applied, and their violations.
+"""
+
+from datetime import datetime
+
+import pytest
+
+from app.domain.progress import Acceptor, Outcome
+from app.domain.teams import Team
+from app.store import orders
+from tests.flows.service import FR, SE, Service, counted, deployed, running, serving, shape, until
+from tests.standins import Json
+
+WORKFLOWS = (
+    "PAY_ON_ACCEPTANCE",
+    "PAY_ON_DELIVERY",
+    "PAY_ON_DUE_DATE",
+    "PAY_ON_SHIPMENT",
+    "NO_CUSTOMER_PAYMENT_CONFIRMATION",
+)
+AT_ONCE: Json = {"address_seconds": 0}
+"""Path A: the buyer's address is there before anybody accepts."""
+NEVER_PAID: Json = {"debit": None}
+HOURS_72 = 72 * 3_600.0
+
+
+async def _skus(service: Service, units: int = 20) -> list[str]:
+    """The SKUs of the shop, with so many units each in the first warehouse and none elsewhere."""
+    skus = [size["sku"] for size in await service.sizes()]
+    changes = [{"sku": sku, "fta": units if w == 1 else 0, "warehouse_id": w} for sku in skus for w in (1, 2)]
+    await service.admin.post(service.centra, "/_sandbox/stock", {"changes": changes})
+    await service.at_rest()
+    return skus
+
+
+async def _placed(service: Service) -> dict[str, int]:
+    """How often an order was placed in Centra, by our mark."""
+    entries = (await service.admin.ledger(service.centra))["entries"]
+    marks = [e["comment"] for e in entries if e["code"] == "COMPLETE" and e["placed"]]
+    return {mark: marks.count(mark) for mark in marks}
+
+
+async def test_every_payment_workflow_on_both_paths_and_what_the_system_accepts(database_url: str) -> None:
+    """Released, confirmed, entered once, accepted once (never where the system does it), both ways of showing buyers."""
+    async with running(database_url, shape(orders="on", scale=90)) as service:
+        skus = await _skus(service)
+        wanted: list[Json] = [
+            {"lines": [{"sku": skus[number]}], "payment_workflow": workflow, **path, **acceptance}
+            for number, workflow in enumerate(WORKFLOWS)
+            for path in ({}, AT_ONCE)
+            for acceptance in ({}, {"acceptance": "automatic"})
+        ]
+        order_ids = await service.place(*wanted)
+        await service.ends(Outcome.RELEASED, *order_ids, seconds=40)
+
+        decided = await service.decided()
+        for order_id, order in zip(order_ids, wanted, strict=True):
+            record, entry = await service.record(order_id), await service.entry(order_id)
+            assert (entry["status"], entry["is_on_hold"], entry["is_waiting_for_payment"]) == (
+                "CONFIRMED",
+                False,
+                False,
+            )
+            assert not entry["send_email"]
+            assert entry["external_id"] == f"mirakl:{FR}:{order_id}"
+            assert [kind for kind, *_ in entry["payments"] if kind.startswith("CAPTURE")] == []
+            automatic = "acceptance" in order
+            assert record.accepted_by is (Acceptor.SYSTEM if automatic else Acceptor.US)
+            assert decided.count(order_id) == (0 if automatic else 1)
+            assert record.created_in_centra_at is not None
+            if not automatic:
+                assert record.accept_sent_at is not None
+                assert (record.created_in_centra_at < record.accept_sent_at) == ("address_seconds" in order)
+        assert await _placed(service) == {f"mirakl:{FR}:{order_id}": 1 for order_id in order_ids}
+
+        async def told() -> bool:
+            bought = await service.bought()
+            return all(
+                [bought[o]["reference_for_seller"] == str((await service.entry(o))["number"]) for o in order_ids]
+            )
+
+        await until(told, "Mirakl carries the Centra numbers")
+        await service.at_rest()
+        assert await service.count("SELECT count(*) FROM reservation WHERE absorbed <> quantity") == 0
+        assert await service.count("SELECT count(*) FROM effect WHERE state IN ('sent', 'unknown')") == 0
+        assert await service.violations(service.mirakl()) == []
+        assert await service.violations(service.centra) == []
+
+
+FOUR = {FR: "refuse", SE: "refuse", "demo-de": "hold", "demo-no": "accept"}
+"""Channels, and what each does with a line that is short."""
+
+
+async def test_channels_that_share_the_last_unit(database_url: str) -> None:
+    """One order gets it, the other channel follows its policy, and what is published never rises in between."""
+    lines = {channel: f'short = "{policy}"' for channel, policy in FOUR.items()}
+    async with running(database_url, shape(orders="on", channels=tuple(FOUR), order_lines=lines)) as service:
+        await service.admin.post(service.centra, "/_sandbox/warehouses", {"id": 1, "threshold": 0})
+        skus = (await _skus(service, 1))[:3]
+        for channel in FOUR:
+            offers = await service.offers(channel)
+            assert [offers[sku] for sku in skus] == [1, 1, 1]
+        since = {channel: len(await service.pushed(channel)) for channel in FOUR}
+        pairs = list(zip(skus, list(FOUR)[1:], strict=True))
+        first = {sku: await service.buy(sku, **AT_ONCE) for sku, _ in pairs}
+        for order_id in first.values():
+            await service.becomes(order_id, lambda record: record.order)  # reserved before the other is seen
+        second = {sku: await service.buy(sku, channel=channel, **AT_ONCE) for sku, channel in pairs}
+
+        await service.ends(Outcome.RELEASED, *first.values())
+        refused, held, forced = (second[sku] for sku in skus)
+        await service.ends(Outcome.REFUSED, refused, channel=SE)
+        assert "short of stock" in await service.asks(held, "demo-de")
+        assert await service.entered(held, "demo-de") == []
+        await service.ends(Outcome.RELEASED, forced, channel="demo-no")
+        [line] = (await service.entry(forced, "demo-no"))["lines"]
+        assert (line["allocated"], sum(line["demand"].values())) == ({}, 1)
+
+        await service.becomes(first[skus[2]], lambda record: record.confirmed_at)
+        for channel in FOUR:
+            published = [e for e in (await service.pushed(channel))[since[channel] :] if e["sku"] in skus]
+            assert {e["quantity"] for e in published} <= {0}, channel
+            assert {(await service.offers(channel))[sku] for sku in skus} == {0}
+
+
+async def test_in_dry_run_orders_are_read_decided_and_watched_and_nothing_is_sent(database_url: str) -> None:
+    async with running(database_url, shape(orders="dry_run")) as service:
+        skus = await _skus(service)
+        for sku in (skus[1], skus[2]):
+            await service.sell(sku, 0)
+        await service.at_rest()
+        path_a = await service.buy(skus[0], **AT_ONCE)
+        path_b, short = await service.buy(skus[0]), await service.buy(skus[1])
+        automatic = await service.buy(skus[0], acceptance="automatic", **AT_ONCE)
+        for order_id, accepted in ((path_a, True), (path_b, True), (short, False), (automatic, True)):
+            record = await service.becomes(order_id, lambda record: record.decided)
+            assert record.decided is not None
+            assert list(record.decided.accepted.values()) == [accepted]
+        await service.becomes(automatic, lambda record: record.order.state == "SHIPPING")
+        await service.jump(1_000)
+        passes = len(await service.calls(service.mirakl(), "OR11"))
+
+        async def went_on() -> bool:
+            return len(await service.calls(service.mirakl(), "OR11")) >= passes + 2
+
+        await until(went_on, "it goes on reading")
+        made = (await service.admin.calls(service.mirakl()))["calls"]
+        assert {code for code in made if code in ("OR21", "OR04", "OR29")} == set()
+        entered = (await service.admin.calls(service.centra))["calls"]
+        assert {
+            code for code in entered if code.startswith(("Order", "SetIdConversions")) and code != "OrderEvents"
+        } <= {
+            "OrdersByNumber",
+            "OrdersCreated",
+        }
+        assert (await service.admin.get(service.centra, "/_sandbox/orders"))["orders"] == []
+        assert await service.count("SELECT count(*) FROM effect WHERE flow <> 'stock'") == 0
+        assert (await service.offers())[skus[0]] == (await service.sellable())[skus[0]] - 3, "promised all the same"
+
+
+async def test_totals_that_differ_are_accepted_and_stay_blocked_for_finance(database_url: str) -> None:
+    async with running(database_url, shape(orders="on")) as service:
+        sku = (await _skus(service))[0]
+        await service.admin.post(service.centra, "/_sandbox/orders/options", {"rounding_error": 1})
+        rounded = await service.buy({"sku": sku, "quantity": 3}, **AT_ONCE)
+        await service.ends(Outcome.RELEASED, rounded)
+
+        await service.admin.post(service.centra, "/_sandbox/orders/options", {"rounding_error": 5})
+        differing = await service.buy({"sku": sku, "quantity": 2}, **AT_ONCE)
+        words = await service.asks(differing)
+        record = await service.becomes(differing, lambda r: r.order.state == "SHIPPING")
+        assert "119.90 EUR" in words
+        assert "119.80 EUR" in words
+        assert (record.accepted_by, record.problem_team) == (Acceptor.US, Team.FINANCE)
+        assert (await service.entry(differing))["is_waiting_for_payment"]
+
+        async with service.parts.database.work.acquire() as connection:
+            assert await orders.settle_problem(connection, FR, differing)
+        await service.parts.database.mark(orders.marks_of(FR, differing))
+        await service.ends(Outcome.RELEASED, differing)
+        assert not (await service.entry(differing))["is_waiting_for_payment"]
+
+
+BACKORDER = {FR: "backorder", SE: "cancel", "demo-de": "hold"}
+
+
+async def test_accepted_and_centra_has_no_stock(database_url: str) -> None:
+    """Path B, business rule 18: owed, cancelled at the marketplace while it allows that, or held with its deadline."""
+    lines = {channel: f'backorder = "{policy}"' for channel, policy in BACKORDER.items()}
+    later: Json = {"payment_workflow": "PAY_ON_SHIPMENT", "address_seconds": 900}
+    paid: Json = {"debit": {"seconds": 900}}
+    async with running(database_url, shape(orders="on", channels=tuple(BACKORDER), order_lines=lines)) as service:
+        skus = await _skus(service, 2)
+        oversold = {channel: counted("oversold_units_total", scope=channel) for channel in BACKORDER}
+        unpaid = {c: await service.buy(sku, channel=c, **later) for sku, c in zip(skus, BACKORDER, strict=False)}
+        debited = await service.buy(skus[3], channel=SE, **paid)
+        for channel, order_id in (*unpaid.items(), (SE, debited)):
+            await service.becomes(order_id, lambda record: record.accepted_at, channel)
+        for sku in skus[:4]:
+            await service.sell(sku, 0)
+        await service.jump(900)
+
+        await service.ends(Outcome.RELEASED, unpaid[FR])
+        [line] = (await service.entry(unpaid[FR]))["lines"]
+        assert sum(line["demand"].values()) == 1
+        await service.ends(Outcome.CANCELLED, unpaid[SE], channel=SE)
+        assert (await service.bought(SE))[unpaid[SE]]["state"] == "CANCELED"
+        for channel, order_id in (("demo-de", unpaid["demo-de"]), (SE, debited)):
+            words = await service.asks(order_id, channel)
+            assert "no stock" in words
+            assert "must be shipped by" in words
+            assert await service.entered(order_id, channel) == []
+        assert (await service.bought(SE))[debited]["state"] == "SHIPPING"
+        for channel, units in ((FR, 1), ("demo-de", 1), (SE, 2)):
+            assert counted("oversold_units_total", scope=channel) == oversold[channel] + units
+
+
+async def test_what_the_marketplace_cancels_leaves_centra_and_is_on_sale_again(database_url: str) -> None:
+    """Before it is entered, after it is entered, one line of it, and a buyer who never pays."""
+    async with running(database_url, shape(orders="on")) as service:
+        skus = await _skus(service)
+        sold = await service.offers()
+        two: list[Json] = [{"sku": skus[3], "quantity": 2}, {"sku": skus[4], "quantity": 3}]
+        before = await service.buy(skus[0], **NEVER_PAID)
+        after = await service.buy(skus[1], **NEVER_PAID, **AT_ONCE)
+        unpaid = await service.buy(skus[2], **NEVER_PAID, **AT_ONCE)
+        part = await service.buy(*two, debit={"seconds": 600}, **AT_ONCE)
+        for order_id in (before, after, unpaid, part):
+            await service.becomes(order_id, lambda r: r.accepted_at and r.order.state == "WAITING_DEBIT_PAYMENT")
+        assert await service.entered(before) == []
+        assert (await service.entry(after))["is_waiting_for_payment"]
+        await service.at_rest()
+
+        for order_id in (before, after):
+            await service.change(order_id, cancel=True)
+        await service.change(part, line_state={f"{part}-2": "CANCELED"})
+        await service.ends(Outcome.CANCELLED, before, after)
+        assert await service.entered(before) == []
+        assert (await service.entry(after))["status"] == "CANCELLED"
+        await service.ends(Outcome.RELEASED, part)
+        left = {line["sku"]: line["quantity"] for line in (await service.entry(part))["lines"]}
+        assert left == {skus[3]: 2, skus[4]: 0}
+
+        await service.jump(HOURS_72)
+        await service.ends(Outcome.CANCELLED, unpaid)
+        assert (await service.entry(unpaid))["status"] == "CANCELLED"
+        await service.at_rest()
+        assert await service.offers() == {**sold, skus[3]: sold[skus[3]] - 2}
+        assert set(await _placed(service)) == {f"mirakl:{FR}:{order_id}" for order_id in (after, unpaid, part)}
+
+
+async def test_cancelled_while_it_is_being_entered(database_url: str) -> None:
+    """The buyer cancels while Centra makes the order: nothing is accepted, nothing stays in Centra."""
+    async with running(database_url, shape(orders="on")) as service:
+        sku = (await _skus(service))[0]
+        await service.faults(service.centra, {"code": "OrderCreate", "kind": "late", "seconds": 60, "count": 1})
+        order_id = await service.buy(sku, **AT_ONCE)
+        await until(lambda: service.calls(service.centra, "OrderCreate"), "it is being made")
+        await service.change(order_id, cancel=True)
+        await service.ends(Outcome.CANCELLED, order_id, seconds=30)
+        assert await service.decided() == []
+
+        async def gone() -> bool:
+            return {order["status"] for order in await service.entered(order_id)} == {"CANCELLED"}
+
+        await service.jump(700)
+        await until(gone, "what was made late is cancelled")
+        await service.at_rest()
+        assert await _placed(service) == {}
+
+
+async def test_a_warehouse_that_lets_an_order_through_is_stopped(database_url: str) -> None:
+    """Read back as not blocked (business rule 14): held at once and counted; let go with the marketplace's release."""
+    async with running(database_url, shape(orders="on")) as service:
+        sku = (await _skus(service))[0]
+        found = counted("orders_found_unblocked_total", scope=FR)
+        order_id = await service.buy(sku, debit={"seconds": 900}, **AT_ONCE)
+        record = await service.becomes(order_id, lambda r: r.order.state == "WAITING_DEBIT_PAYMENT" and r.checked_at)
+        assert record.entry is not None
+        assert record.entry.is_blocked
+        assert counted("orders_found_unblocked_total", scope=FR) == found
+        await service.jump(900)
+        await service.ends(Outcome.RELEASED, order_id)
+
+
+@pytest.mark.parametrize("path", [{}, AT_ONCE], ids=["path B", "path A"])
+async def test_two_replicas_and_a_lost_answer_make_one_order(database_url: str, path: Json) -> None:
+    """Field case 22: both replicas read the order, the answer of the create is lost, and there is one order."""
+    async with deployed(database_url, shape(orders="on")) as place:
+        async with serving(place) as service, serving(place):
+            skus = await _skus(service)
+            await service.faults(
+                service.centra,
+                {"code": "OrderCreate", "kind": "drop_after", "count": 2},
+                {"code": "OrderComplete", "kind": "status_after", "status": 502, "count": 2},
+            )
+            await service.faults(service.mirakl(), {"code": "OR21", "kind": "drop_after", "count": 2})
+            order_ids = await service.place(*({"lines": [{"sku": sku}], **path} for sku in skus[:6]))
+            await service.ends(Outcome.RELEASED, *order_ids, seconds=40)
+            assert sorted(await service.decided()) == sorted(order_ids)
+            assert await _placed(service) == {f"mirakl:{FR}:{order_id}": 1 for order_id in order_ids}
+            for order_id in order_ids:
+                assert [order["status"] for order in await service.entered(order_id)] == ["CONFIRMED"]
+
+
+# ------------------------------------------------------------------------------------------------- business rule 3
+
+
+def _at(entry: Json) -> datetime:
+    return datetime.fromisoformat(entry["at"])
+
+
+async def test_an_increase_of_a_scarce_sku_waits_for_a_pass_over_the_orders(database_url: str) -> None:
+    """The marketplace sold one that we have not seen, Centra got one more: the sold unit is never published again."""
+    far = {FR: "stock = {read_back_seconds = 86400, full_push_seconds = 8640000}"}
+    async with running(database_url, shape(orders="on", channel_lines=far)) as service:
+        scarce, plenty = (await _skus(service))[:2]
+        await service.sell(scarce, 5)  # of which two are safety stock
+        await service.at_rest()
+        since = len(await service.pushed())
+        await until(lambda: _pass_ended(service), "a pass has just ended, the next one is a minute away")
+        await service.sell(scarce, 6)
+        await service.bump([plenty], 5)
+        await service.buy(scarce, **NEVER_PAID, **AT_ONCE)
+        await service.at_rest()
+        pushed = (await service.pushed())[since:]
+        assert 4 not in [e["quantity"] for e in pushed if e["sku"] == scarce]
+        assert (await service.offers())[scarce] == 3
+
+        await service.sell(scarce, 7)  # and an increase without any order waits no longer than a pass
+        await service.at_rest()
+        read = max(_at(call) for call in await service.calls(service.centra, "StockEvents"))
+        assert read
+        [last] = [e for e in (await service.pushed())[since + len(pushed) :] if e["sku"] == scarce]
+        assert last["quantity"] == 4
+
+
+async def _pass_ended(service: Service) -> bool:
+    """Whether the key of the passes rests, with most of a minute to go."""
+    return bool(
+        await service.count(
+            "SELECT count(*) FROM outbox WHERE scope = $1 AND flow = 'order_intake' AND key = 'changes'"
+            " AND due_at > app_now() + interval '45 s'",
+            FR,
+        )
+    )
+
+
+async def test_where_passes_fail_an_increase_waits_two_intervals_and_no_longer(database_url: str) -> None:
+    async with running(database_url, shape(orders="on")) as service:
+        sku = (await _skus(service))[0]
+        await service.sell(sku, 5)
+        await service.at_rest()
+        await service.faults(service.mirakl(), {"code": "OR11", "kind": "status", "status": 503, "count": None})
+        failed = len(await service.calls(service.mirakl(), "OR11"))
+        began: Json = await service.admin.now()
+        await service.sell(sku, 7)
+        await service.sell((await _skus_of(service))[1], 2)
+        await service.at_rest()
+        last = [e for e in await service.pushed() if e["sku"] == sku][-1]
+        waited = (_at(last) - datetime.fromisoformat(str(began["now"]))).total_seconds()
+        assert len(await service.calls(service.mirakl(), "OR11")) > failed, "passes were tried"
+        assert 60 <= waited < 2 * 66 + 120, "two intervals, then the next file"
+
+
+async def _skus_of(service: Service) -> list[str]:
+    return [size["sku"] for size in await service.sizes()]
+
+
+async def test_where_no_orders_are_read_nothing_waits_for_them(database_url: str) -> None:
+    async with running(database_url) as service:
+        sku = (await _skus(service))[0]
+        await service.sell(sku, 5)
+        await service.at_rest()
+        waits = counted("keys_settled_total", scope=FR, flow="stock", verdict="waiting")
+        await service.sell(sku, 6)
+        await service.at_rest()
+        assert counted("keys_settled_total", scope=FR, flow="stock", verdict="waiting") == waits
+        assert await service.calls(service.mirakl(), "OR11") == []
