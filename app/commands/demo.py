@@ -22,7 +22,7 @@ from app.commands.context import Exit, UnreachableError
 from app.commands.demo_cast import ORDINARY
 from app.commands.demo_orders import OUTCOMES, Played, differences, play
 from app.commands.lab import Lab, Replica, Shape, lab
-from app.mirakl.quotas import ceiling_of
+from app.mirakl.quotas import ceiling_of, codes
 from app.store.orders import ORDER_ENTRY, ORDERS
 from app.store.pool import Database, connect
 from app.store.statements import sql
@@ -223,7 +223,7 @@ def _show(console: Console, found: Report, played: Played) -> None:
     wrong = f" {len(found.orders_wrong)} orders not as they should be," if found.plays_orders else ""
     console.print(
         f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
-        f" ceiling, {found.held} held[/], in {found.real_seconds} s"
+        f" ceiling, {found.held} keys of stock held[/], in {found.real_seconds} s"
     )
 
 
@@ -238,22 +238,22 @@ def _show_stock(console: Console, found: Report) -> None:
     console.print(ends)
     lag = found.lag_seconds
     console.print(
-        f"{found.changes} changes in a minute, the hottest SKU {found.hottest_sku_changes} times;"
-        f" from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s"
+        f"{found.changes} changes in a minute, the hottest SKU {found.hottest_sku_changes} times\n"
+        f"from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s"
         f" (a file may leave once a minute)\n"
     )
 
 
 def _show_orders(console: Console, found: Report, played: Played) -> None:
     special = Table(
-        "order", "story", "channel", "in Centra", "ended as", title="some of the orders", title_justify="left"
+        "order", "story", "channel", "in Centra", "ended as", title="what buyers came up with", title_justify="left"
     )
     for scene in played.scenes:
         if scene.story != ORDINARY:
             numbers = ", ".join(map(str, played.numbers[scene.order_id])) or "-"
             special.add_row(scene.order_id, scene.story, scene.channel, numbers, played.ended[scene.order_id])
     console.print(special)
-    ends = Table("ended as", title="all of them", title_justify="left")
+    ends = Table("ended as", title="how all orders ended", title_justify="left")
     for channel in (*found.channels, "both"):
         ends.add_column(channel, justify="right")
     for outcome in OUTCOMES:
@@ -263,14 +263,14 @@ def _show_orders(console: Console, found: Report, played: Played) -> None:
     once = sum(len(numbers) == 1 for numbers in played.numbers.values())
     more = sum(len(numbers) > 1 for numbers in played.numbers.values())
     console.print(
-        f"{len(played.scenes)} orders: {once} placed in Centra once, {more} more than once; {played.in_time} of"
-        f" {played.answered} answers before the deadline; from stored to answered: median"
-        f" {played.seconds.get('median', '-')} s, p99 {played.seconds.get('p99', '-')} s"
+        f"{len(played.scenes)} orders: {once} placed in Centra once, {more} more than once;"
+        f" {played.in_time} of {played.answered} answered before the deadline\n"
+        f"from stored to answered: median {played.seconds.get('median', '-')} s, p99 {played.seconds.get('p99', '-')} s"
     )
     for words in found.orders_held:
-        console.print(f"held for a person: {words}")
+        console.print(f"held for a person: {words}", markup=False)
     for words in found.orders_wrong:
-        console.print(f"[red]{words}[/]")
+        console.print(words, style="red", markup=False)
     console.print()
 
 
@@ -286,17 +286,15 @@ def _show_calls(console: Console, found: Report) -> None:
 
 
 def _ceiling(code: str) -> str:
-    try:
-        ceiling = ceiling_of(code)
-    except KeyError:
+    name = next((name for name in (code, f"{code}.pass") if name in codes()), None)
+    if name is None:
         return ""
+    ceiling = ceiling_of(name)
     if ceiling.modest:
         return "none published"
-    return (
-        f"{ceiling.calls} a day"
-        if ceiling.interval_seconds == DAY
-        else f"{ceiling.calls} in {ceiling.interval_seconds:g} s"
-    )
+    seconds = ceiling.interval_seconds
+    often = f"{ceiling.calls} a day" if seconds == DAY else f"{ceiling.calls} in {seconds:g} s"
+    return often if name == code else f"{often}, its pages apart"
 
 
 async def _keep(console: Console, running: Lab, replica: Replica) -> None:

@@ -16,7 +16,7 @@ import anyio
 import msgspec
 from rich.progress import Progress, TaskID
 
-from app.commands.demo_cast import OPERATED, ORDERS, Scene, cast
+from app.commands.demo_cast import OPERATED, ORDERS, RELAY, Scene, cast
 from app.commands.lab import MARKET, Json, Lab
 from app.store.pool import Database, Row
 from app.store.statements import sql
@@ -53,6 +53,11 @@ class CentraLine(msgspec.Struct, frozen=True):
     comment: str | None
 
 
+class Address(msgspec.Struct, frozen=True):
+    first_name: str | None
+    last_name: str | None
+
+
 class Warehouse(msgspec.Struct, frozen=True):
     id: int
 
@@ -73,6 +78,7 @@ class CentraOrder(msgspec.Struct, frozen=True):
     internal_comment: str | None
     other_comment: str | None
     email: str | None
+    shipping_address: Address | None
     totals: Totals
     lines: list[CentraLine]
     history: list[Change]
@@ -219,12 +225,17 @@ def _faults(scene: Scene, ends: Ends, ended: str, ours: Told) -> Iterator[str]:
         yield f"is {ended}, not {scene.ends}"
     elif ended not in ("held", "waiting for payment", ours.outcome):
         yield f"is {ended}, and our tables say {ours.outcome}"
+    order = ends.marketplaces[scene.channel].get(scene.order_id)
+    lines = order.lines if order else {}
+    refused = [line_id for line_id, line in lines.items() if line.state == "REFUSED"]
+    if scene.ends != "held" and len(lines) - len(refused) != len(scene.delivered):
+        yield f"the marketplace has {refused} as refused"
     placed = [o for o in ends.entered(scene.channel, scene.order_id) if o.was_placed]
     if len(placed) != scene.enters:
         yield f"placed {len(placed)} times in Centra, not {int(scene.enters)}"
-    for order in placed:
-        if order.stands:
-            yield from _misentered(scene, order)
+    for entered in placed:
+        if entered.stands:
+            yield from _misentered(scene, entered)
 
 
 def _misentered(scene: Scene, order: CentraOrder) -> Iterator[str]:
@@ -239,8 +250,9 @@ def _misentered(scene: Scene, order: CentraOrder) -> Iterator[str]:
         yield f"its total in Centra is {order.totals.grand_total}, the buyer paid {total}"
     if any(owed for line in order.lines for owed in line.demand.values()):
         yield "Centra owes units of it"
-    if scene.email not in (None, order.email):
-        yield f"its address in Centra is {order.email}"
+    person = order.shipping_address
+    if scene.buyer and (order.email != RELAY or person is None or (person.first_name, person.last_name) != scene.buyer):
+        yield f"its buyer in Centra is {person} at {order.email}"
     if scene.words not in (order.other_comment or ""):
         yield "the warehouse can't read what the buyer wrote"
 
@@ -264,6 +276,9 @@ async def play(running: Lab, database: Database, progress: Progress) -> Played:
             ("released", sum(scene.ends == "released" for scene in scenes)),
         )
     ]
+    switches: Json = {"shipping_and_billing_details_before_acceptance": True}
+    shop: Json = {"configuration": {"features": {"order_workflows": switches}}}
+    await running.ask(running.mirakl[channels[0]], "/_sandbox/shop", shop)
     await _sell_out(running, skus[0])
     for scene in scenes:
         await running.ask(running.mirakl[scene.channel], "/_sandbox/orders", {"orders": [scene.told]})

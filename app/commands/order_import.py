@@ -84,7 +84,8 @@ async def import_orders(console: Console, channel: str, first: datetime, last: d
             raise SettingsError(f"--from {first:%Y-%m-%d} is in the future")
         with console.status("asking the marketplace …") as status:
             export = await _export(parts, scope, first, last)
-            counted = await _read(parts, scope, await _ready(parts, scope, export, status), status, apply=apply)
+            urls = await _ready(parts, scope, export, status)
+            counted = await _read(parts, scope, urls, export.asked_at, status, apply=apply)
         console.print(_table(scope, first, last, counted))
         if counted.unreadable:
             console.print(f"[yellow]{counted.unreadable} orders could not be read[/]")
@@ -144,18 +145,20 @@ async def _ready(parts: Services, scope: Scope, export: Export, status: Status) 
         await anyio.sleep(POLL_SECONDS / parts.clock.scale)
 
 
-async def _read(parts: Services, scope: Scope, urls: tuple[str, ...], status: Status, *, apply: bool) -> Counted:
+async def _read(
+    parts: Services, scope: Scope, urls: tuple[str, ...], read_at: datetime, status: Status, *, apply: bool
+) -> Counted:
     counted = Counted()
     for number, url in enumerate(urls, 1):
         status.update(f"file {number} of {len(urls)}, {counted.all.total()} orders so far")
         page = await _answer(parts, lambda: parts.mirakl[scope].or15_download_orders(url))  # noqa: B023 - awaited here
         counted.unreadable += len(page.unreadable)
         if apply and page.unreadable:
-            await store_orders(parts, scope, Items((), page.unreadable))
+            await store_orders(parts, scope, Items((), page.unreadable), read_at)
         for start in range(0, len(page.items), SLICE):
             fresh = await _count(parts, scope, page.items[start : start + SLICE], counted)
             if apply and fresh:
-                await store_orders(parts, scope, Items(fresh))
+                await store_orders(parts, scope, Items(fresh), read_at)
             status.update(f"file {number} of {len(urls)}, {counted.all.total()} orders so far")
     return counted
 

@@ -21,7 +21,9 @@ from app.flows.entry_turn import Turn
 from app.flows.order_readback import read_back
 from app.policies.order_entry import compare_totals
 from app.policies.order_steps import unallocated
-from app.store import orders
+from app.store import buyers, orders
+from app.store.buyers import ERASURES
+from app.store.marks import Mark
 from app.store.outbox import Verdict
 from app.store.pool import Transaction
 from app.telemetry import metrics
@@ -90,6 +92,9 @@ async def check(one: Turn) -> Verdict | None:
             team=team,
         )
         tx.mark([one.orders_next])
+        customer = found.customer if one.record.centra_customer is None else None
+        if customer and await buyers.customer_of_erased(tx.connection, one.scope, one.order_id, customer):
+            tx.mark([Mark(one.scope, ERASURES, one.order_id)])
 
     missing = unallocated(replace(one.record, entry=found.entry))
     if late and missing and problem is None:

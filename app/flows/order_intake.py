@@ -107,7 +107,7 @@ async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> O
     """All pages once, from the oldest order on; the value is how many there were."""
     offset, pages, last = 0, 0, None
     while True:
-        answer = await _page(turn, _at(query, offset), opens)
+        answer, began = await _page(turn, _at(query, offset), opens)
         if not isinstance(answer, Applied):
             return answer
         opens, pages, page = False, pages + 1, answer.value
@@ -115,7 +115,7 @@ async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> O
         if last is not None and last not in ids and offset > 0:  # rows before us left: the next ones moved up
             offset, last = max(0, offset - query.max), None
             continue
-        await store_orders(turn.services, turn.scope, page.orders, mark=False)
+        await store_orders(turn.services, turn.scope, page.orders, began, mark=False)
         await fail_point(failpoints.ORDERS_STORED)
         read.ids.update(ids)
         updates = [raw.order.last_updated_date for raw in page.orders.items]
@@ -133,17 +133,21 @@ def _at(query: OrderQuery, offset: int) -> OrderQuery:
     return OrderQuery(query.start_update, query.end_update, query.states, query.order_ids, offset, query.max)
 
 
-async def _page(turn: Pass, query: OrderQuery, opens: bool) -> Outcome[OrderPage]:
-    """One page; a short wait for its permit is waited for here, since giving up would begin the window anew."""
+async def _page(turn: Pass, query: OrderQuery, opens: bool) -> tuple[Outcome[OrderPage], datetime]:
+    """One page, and when its call began.
+
+    A short wait for its permit is waited for here, since giving up would begin the window anew.
+    """
     services = turn.services
     while True:
+        began = services.clock.now()
         answer = await services.mirakl[turn.scope].or11_list_orders(query, opens=opens)
         if (
             opens
             or not isinstance(answer, NotSent)
             or (answer.retry_at_seconds or PATIENCE_SECONDS) >= PATIENCE_SECONDS
         ):
-            return answer
+            return answer, began
         await anyio.sleep((answer.retry_at_seconds or 1.0) / services.clock.scale)
         if not turn.still_ours:
             await turn.extend()
@@ -161,9 +165,13 @@ async def _end_pass(tx: Transaction, turn: Pass, ended: Passed | None) -> None:
 # ------------------------------------------------------------------------------------------------------- storing
 
 
-async def store_orders(services: Services, scope: str, page: Items[RawOrder], *, mark: bool = True) -> None:
-    """Store orders with buyers and reservations. What can't be read is a dead letter; it stops no other."""
-    read_at = services.clock.now()
+async def store_orders(
+    services: Services, scope: str, page: Items[RawOrder], read_at: datetime, *, mark: bool = True
+) -> None:
+    """Store orders, told by a call that began at `read_at`, with buyers and reservations.
+
+    What can't be read is a dead letter; it stops no other.
+    """
     told = [told_of(raw) for raw in page.items]
 
     async def steps(tx: Transaction) -> None:
@@ -174,7 +182,7 @@ async def store_orders(services: Services, scope: str, page: Items[RawOrder], *,
         await inbox.store(tx.connection, scope, MIRAKL_ORDER, dead)
         if mark:
             ids = [t.order.order_id for t in told]
-            tx.mark(await orders.marks_of_changed(tx.connection, scope, read_at, ids))
+            tx.mark(await orders.marks_of_changed(tx.connection, scope, services.clock.now(), ids))
 
     await services.database.transact(steps)
 
@@ -191,8 +199,9 @@ async def _store(tx: Transaction, services: Services, scope: str, told: Sequence
         order = t.order
         if not await orders.store(connection, scope, order, order.created_at + window, read_at):
             continue  # something newer is stored
-        hashed = buyers.email_hash(services.privacy_key, t.buyer.email)
-        await buyers.store(connection, scope, order.order_id, t.buyer, hashed, anonymised=is_anonymised(t.buyer))
+        if order.state in OPEN_STATES and order.ours:  # whoever else's data is not needed here
+            hashed = buyers.email_hash(services.privacy_key, t.buyer.email)
+            await buyers.store(connection, scope, order.order_id, t.buyer, hashed, anonymised=is_anonymised(t.buyer))
         lines = _reserved(order, services.channel(scope).orders.start_at)
         if order.order_id in known or any(line.quantity for line in lines):
             skus |= await reservations.write(connection, source, scope, order.order_id, lines)

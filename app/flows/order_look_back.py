@@ -66,7 +66,7 @@ async def _follow(turn: Pass, claim: Claim, export: Export) -> Verdict:
     lost = (services.clock.now() - export.asked_at).total_seconds() > LOST_SECONDS
     answer = await services.mirakl[turn.scope].or14_get_export(export.tracking_id)
     if isinstance(answer, Applied) and answer.value.status == "COMPLETED":
-        return await _fetch(turn, claim, answer.value.urls)
+        return await _fetch(turn, claim, export, answer.value.urls)
     if lost or (isinstance(answer, Applied) and answer.value.status in ("FAILED", "CANCELED")):
         await _keep(turn, None)
         return Postponed(services.clock.after(600), "the export was lost or failed; another one is asked for")
@@ -75,7 +75,7 @@ async def _follow(turn: Pass, claim: Claim, export: Export) -> Verdict:
     return Waiting(services.clock.after(POLL_SECONDS), f"the export is {answer.value.status}")
 
 
-async def _fetch(turn: Pass, claim: Claim, urls: tuple[str, ...]) -> Verdict:
+async def _fetch(turn: Pass, claim: Claim, export: Export, urls: tuple[str, ...]) -> Verdict:
     services, count = turn.services, 0
     for url in urls:
         answer = await _download(turn, url)
@@ -86,7 +86,7 @@ async def _fetch(turn: Pass, claim: Claim, urls: tuple[str, ...]) -> Verdict:
         for start in range(0, max(len(page.items), 1), SLICE):
             unreadable = page.unreadable if start == 0 else ()
             part = Items(page.items[start : start + SLICE], unreadable, page.places)
-            await store_orders(services, turn.scope, part)
+            await store_orders(services, turn.scope, part, export.asked_at)
             if not turn.still_ours:
                 await turn.extend()
         count += len(page.items)

@@ -28,6 +28,7 @@ async def gate(services: Services, scope: Scope) -> Gate:
 async def work(turn: Pass) -> dict[Claim, Verdict]:
     """Ask for the claimed orders and store what is told."""
     services, by_id = turn.services, {c.key: c for c in turn.claims}
+    began = services.clock.now()
     answer = await services.mirakl[turn.scope].or11_list_orders(
         OrderQuery(order_ids=tuple(sorted(by_id))), permit=turn.permit
     )
@@ -35,7 +36,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         return {c: after_failure(answer, c, services.clock, services.pauses, turn.scope) for c in turn.claims}
     services.pauses.resume(turn.scope)
     page = answer.value.orders
-    await store_orders(services, turn.scope, page)
+    await store_orders(services, turn.scope, page, began)
     told = {raw.order.order_id for raw in page.items}
     await services.database.mark([m for order_id in sorted(told) for m in orders.marks_of(turn.scope, order_id)])
     missing = "Mirakl does not know this order: does the key belong to its shop?"

@@ -157,12 +157,18 @@ def _patience(turn: Pass, channel: Channel) -> float:
 
 
 def _may_bounce(offer: StockOffer, outcome: Available, passed: Passed | None, patience: float, turn: Pass) -> bool:
-    """Whether the marketplace may just have lowered the SKU for an order not seen here (business rule 3)."""
-    if offer.confirmed is None or outcome.quantity <= offer.confirmed or offer.confirmed > SCARCE_UNITS:
+    """Whether the marketplace may just have lowered the SKU for an order not seen here (business rule 3).
+
+    What is pushed again since it is no longer believed counts as an increase: it may be a unit that was just sold.
+    """
+    if offer.confirmed is None or offer.confirmed > SCARCE_UNITS or offer.read_at is None or not outcome.quantity:
         return False
-    if offer.read_at is None or (passed is not None and passed.began_at > offer.read_at):
+    if outcome.quantity <= offer.confirmed and not offer.is_void:
         return False
-    return (turn.services.clock.now() - offer.read_at).total_seconds() < patience
+    known_at = max(offer.read_at, offer.live_read_at or offer.read_at) if offer.is_void else offer.read_at
+    if passed is not None and passed.began_at > known_at:
+        return False
+    return (turn.services.clock.now() - known_at).total_seconds() < patience
 
 
 def _guard(

@@ -102,6 +102,7 @@ def compare_totals(expected: Decimal, found: Decimal, units: int, currency: str)
     apart = minor(found, currency) - minor(expected, currency)
     if abs(apart) <= units:
         return None
+    found = major(minor(found, currency), currency)
     return (
         f"Centra's total is {found} {currency}, the buyer paid {expected} {currency}:"
         f" {major(abs(apart), currency)} {currency} {'more' if apart > 0 else 'less'}, beyond rounding of {units} units"

@@ -156,7 +156,8 @@ def _accepted(record: Record, policy: StepPolicy) -> Step:
 
 def is_foreign(record: Record, policy: StepPolicy) -> bool:
     """Whether an order that somebody else accepted waits for a person (field case 40)."""
-    return record.accepted_by is Acceptor.SOMEBODY and policy.accepted_elsewhere == "hold" and record.choice is None
+    wanted = record.choice in (Choice.ACCEPT, Choice.IMPORT)
+    return record.accepted_by is Acceptor.SOMEBODY and policy.accepted_elsewhere == "hold" and not wanted
 
 
 def is_released(record: Record, policy: StepPolicy) -> bool:

@@ -53,6 +53,11 @@ async def to_erase(connection: Connection, scope: str, order_id: str) -> int | N
     return customer
 
 
+async def customer_of_erased(connection: Connection, scope: str, order_id: str, customer: int) -> bool:
+    """Centra's customer of an order became known; True when its buyer was erased meanwhile, so that Centra must too."""
+    return await connection.fetchrow(sql("buyer/customer_of_erased"), scope, order_id, customer) is not None
+
+
 async def erased_in_centra(connection: Connection, scope: str, order_id: str) -> None:
     """Centra has erased the customer."""
     await connection.execute(sql("buyer/erased_in_centra"), scope, order_id)

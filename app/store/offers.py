@@ -38,14 +38,17 @@ class StockOffer:
     """When the call that read the size began."""
     unplaced: int = 0
     """Units promised to orders that the size's free quantity does not contain yet."""
+    live_read_at: datetime | None = None
+    """When the marketplace's own figure was last read back."""
+
+    @property
+    def is_void(self) -> bool:
+        """Whether what was confirmed is no longer believed."""
+        return self.confirmed_version <= self.voided_version
 
     def is_settled(self, quantity: int) -> bool:
         """Whether the marketplace is known to have this quantity, with nothing else on its way."""
-        return (
-            quantity == self.confirmed
-            and self.sent_version <= self.confirmed_version
-            and self.confirmed_version > self.voided_version
-        )
+        return quantity == self.confirmed and self.sent_version <= self.confirmed_version and not self.is_void
 
 
 async def read_stock_offers(connection: Connection, channel: str, source: str, skus: Sequence[str]) -> list[StockOffer]:
@@ -65,6 +68,7 @@ async def read_stock_offers(connection: Connection, channel: str, source: str, s
             approved_version=r["stock_approved_version"],
             read_at=r["read_at"],
             unplaced=r["unplaced"],
+            live_read_at=r["live_read_at"],
         )
         for r in rows
     ]

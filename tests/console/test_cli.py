@@ -1,15 +1,21 @@
 """The command line as people meet it: sentences, exit codes, and nothing that looks like a traceback."""
 
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import main
+from app.commands.demo import Report
+from app.commands.demo_cast import OPERATED, ORDERS, Scene, cast
+from app.commands.demo_orders import CentraOrder, Ends, MarketplaceOrder, Played, Told, judge
 from tests.console.words import CONFIGURATION, DONE, FAILED_CHECK, UNREACHABLE, nothing_secret, sentence
 from tests.flows.service import FR, SE, SOURCE, Deployment, deployed, run_command, shape
 
-COMMANDS = ("run", "migrate", "check", "status", "stock", "replay", "sandbox", "demo")
+COMMANDS = ("run", "migrate", "check", "status", "stock", "replay", "orders", "privacy", "sandbox", "demo")
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
 
@@ -214,3 +220,122 @@ async def test_a_service_process_serves_reports_itself_and_ends_on_sigterm(datab
         for secret in ("k-demo-fr", "t-centra-of-the-lab", "s-webhooks-of-the-lab"):
             assert secret not in log
         assert "Traceback" not in log
+
+
+# ------------------------------------------------------------------------------------------------ what the demo says
+
+AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+SCENES = {scene.order_id: scene for scene in cast((FR, SE), [f"VX-{n}" for n in range(ORDERS)], "VX-GONE")}
+
+
+def _at_marketplace(scene: Scene, state: str, *, accepted_after: timedelta | None = timedelta(0)) -> MarketplaceOrder:
+    lines = {
+        f"{scene.order_id}-{place}": {
+            "sku": line.sku,
+            "quantity": line.quantity,
+            "state": "REFUSED" if line.short else state,
+        }
+        for place, line in enumerate(scene.bought, 1)
+    }
+    accepted_at = None if accepted_after is None else AT + accepted_after
+    members = {"state": state, "reason": None, "created_at": AT, "accepted_at": accepted_at, "lines": lines}
+    return msgspec.convert(members, MarketplaceOrder)
+
+
+def _in_centra(
+    scene: Scene, *, status: str = "CONFIRMED", unpaid: bool = False, total: float | None = None
+) -> CentraOrder:
+    first, last = scene.buyer or ("Astrid", "Lindqvist")
+    delivered = scene.delivered
+    members = {
+        "number": 40_301,
+        "status": status,
+        "is_on_hold": False,
+        "is_waiting_for_payment": unpaid,
+        "internal_comment": f"mirakl:{scene.channel}:{scene.order_id}",
+        "other_comment": scene.words,
+        "email": scene.told.get("email"),
+        "shipping_address": {"first_name": first, "last_name": last},
+        "totals": {"grand_total": total or round(sum(line.total for line in delivered.values()), 2)},
+        "lines": [
+            {"sku": line.sku, "quantity": line.quantity, "demand": {}, "comment": line_id}
+            for line_id, line in delivered.items()
+        ],
+        "history": [{"change": "CREATE"}, {"change": "COMPLETE"}],
+    }
+    return msgspec.convert(members, CentraOrder)
+
+
+def _judged(scene: Scene, there: MarketplaceOrder, entered: list[CentraOrder], told: Told) -> Played:
+    mark = f"mirakl:{scene.channel}:{scene.order_id}"
+    ends = Ends({FR: {}, SE: {}, scene.channel: {scene.order_id: there}}, {mark: entered} if entered else {})
+    return judge([scene], ends, {scene.order_id: told}, DAY)
+
+
+def test_the_demo_has_sixty_orders_over_both_channels_each_with_an_id_of_its_own() -> None:
+    assert len(SCENES) == ORDERS
+    assert {scene.channel for scene in SCENES.values()} == {FR, SE}
+
+
+@pytest.mark.parametrize(
+    ("order_id", "state", "outcome", "unpaid"),
+    [
+        ("DEMO-11-A", "SHIPPING", "released", False),
+        ("DEMO-12-A", "SHIPPING", "released", False),
+        ("DEMO-15-A", "WAITING_DEBIT_PAYMENT", None, True),
+        ("DEMO-22-A", "SHIPPING", "released", False),
+        (OPERATED, "SHIPPING", "recorded", False),
+        ("DEMO-13-A", "REFUSED", "refused", False),
+    ],
+)
+def test_the_demo_finds_nothing_wrong_with_an_order_that_ended_well(
+    order_id: str, state: str, outcome: str | None, unpaid: bool
+) -> None:
+    scene = SCENES[order_id]
+    entered = [_in_centra(scene, unpaid=unpaid)] if scene.enters else []
+    played = _judged(scene, _at_marketplace(scene, state), entered, Told(outcome, None, 3.0))
+    assert (played.faults, played.ended) == ([], {order_id: scene.ends})
+    assert played.seconds == {"median": 3.0, "p99": 3.0}
+
+
+def test_the_demo_finds_an_order_that_is_missing_twice_there_wrong_or_late() -> None:
+    scene = SCENES["DEMO-11-A"]
+    there, well, told = _at_marketplace(scene, "SHIPPING"), _in_centra(scene), Told("released", None, 3.0)
+    cancelled = _in_centra(scene, status="CANCELLED")
+    late = _at_marketplace(scene, "SHIPPING", accepted_after=DAY + timedelta(seconds=1))
+    for words, order, entered in (
+        ("placed 0 times", there, []),
+        ("placed 2 times", there, [well, well]),
+        ("placed 2 times", there, [well, cancelled]),
+        ("its total in Centra is 1.0", there, [_in_centra(scene, total=1.0)]),
+        ("is on its way", there, [_in_centra(scene, unpaid=True)]),
+        ("its units in Centra", there, [msgspec.structs.replace(well, lines=well.lines[:1])]),
+        ("after their deadline", late, [well]),
+    ):
+        assert words in " ".join(_judged(scene, order, entered, told).faults), words
+
+
+def test_the_demo_takes_an_order_as_held_only_with_a_reason() -> None:
+    scene = SCENES["DEMO-20-A"]
+    there = _at_marketplace(scene, "WAITING_ACCEPTANCE", accepted_after=None)
+    held = _judged(scene, there, [], Told(None, "no destination for XK", None))
+    assert (held.faults, held.held) == ([], {scene.order_id: "no destination for XK"})
+    assert "is on its way, not held" in _judged(scene, there, [], Told(None, None, None)).faults[0]
+
+
+def test_the_demo_finds_a_centra_order_that_nobody_placed() -> None:
+    scene = SCENES["DEMO-11-A"]
+    ends = Ends({FR: {}, SE: {}}, {f"mirakl:{FR}:ELSEWHERE-A": [_in_centra(scene)]})
+    assert any("ELSEWHERE-A" in words for words in judge([scene], ends, {}, DAY).faults)
+
+
+def test_the_report_of_the_demo_counts_orders_and_is_good_only_when_all_of_it_is() -> None:
+    members = asdict(Report("orders"))
+    assert {"orders", "orders_held", "orders_wrong", "accepted_seconds", "differences"} <= members.keys()
+    assert not Report("orders").good, "nothing was played"
+    assert Report("orders", orders={"released": 60}).good
+    assert not Report("all", orders={"released": 60}).good, "no stock was played"
+    assert Report("all", orders={"released": 60}, changes=1).good
+    assert not Report("orders", orders={"released": 60}, orders_wrong=["DEMO-11-A: placed 2 times"]).good
+    assert not Report("orders", orders={"released": 60}, differences=1).good

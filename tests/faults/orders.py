@@ -17,11 +17,10 @@ from tests.faults.deployment import Deployment, Json, eventually, shape
 ACCEPT_WITHIN_SECONDS = 3_600.0
 """The marketplace refuses what is not accepted by then, and our own policy says so too."""
 DEBIT_SECONDS = 10.0
+CHANNEL = "demo-fr"
 DONE_SECONDS = 40.0
 PLENTY = 400
 SKUS = 3
-WORKFLOWS = "order_workflows"
-ADDRESS_SWITCH = "shipping_and_billing_details_before_acceptance"
 
 
 class Path(Enum):
@@ -31,19 +30,24 @@ class Path(Enum):
     B = "address after acceptance"
 
 
-def orders_shape(path: Path, **members: Any) -> Shape:
+def orders_shape(**members: Any) -> Shape:
     """A small shop whose orders are on; full pushes are ten days apart, so that none corrects what others should."""
-    rules = {"acceptance_seconds": ACCEPT_WITHIN_SECONDS, "debit_seconds": DEBIT_SECONDS}
-    switches = {"features": {WORKFLOWS: {ADDRESS_SWITCH: path is Path.A}}}
-    channels = members.get("channels", ("demo-fr",))
     return shape(
         sizes=30,
         orders="on",
-        order_lines=dict.fromkeys(channels, f"accept_within_seconds = {ACCEPT_WITHIN_SECONDS}"),
-        channel_lines=dict.fromkeys(channels, "stock.full_push_seconds = 864000.0"),
-        mirakl={"orders": rules, "shop": {"configuration": switches}},
+        order_lines={CHANNEL: f"accept_within_seconds = {ACCEPT_WITHIN_SECONDS}"},
+        channel_lines={CHANNEL: "stock.full_push_seconds = 864000.0"},
+        mirakl={"orders": {"acceptance_seconds": ACCEPT_WITHIN_SECONDS, "debit_seconds": DEBIT_SECONDS}},
         **members,
     )
+
+
+async def begin(deployment: Deployment, path: Path = Path.A) -> None:
+    """A test begins, with PC01's switch where its path wants it."""
+    await deployment.begin()
+    switch = {"shipping_and_billing_details_before_acceptance": path is Path.A}
+    switches: Any = {"configuration": {"features": {"order_workflows": switch}}}
+    await deployment.lab.ask(deployment.marketplace, "/_sandbox/shop", switches)
 
 
 # ------------------------------------------------------------------------------------------------ placing

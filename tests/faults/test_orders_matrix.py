@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from app import failpoints
 from tests.faults.deployment import Deployment, deployed
-from tests.faults.orders import Path, done, judge, orders_shape, placed, stocked
+from tests.faults.orders import Path, begin, done, judge, orders_shape, placed, stocked
 from tests.postgres import Databases
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -24,18 +24,18 @@ CASES.remove((Path.B, failpoints.ENTRY_RELEASE_ANSWERED))  # it is never blocked
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def survivor(databases: Databases, request: pytest.FixtureRequest) -> AsyncIterator[Deployment]:
-    """A deployment of one replica whose orders go by a path; each test adds the replica that is killed."""
+async def survivor(databases: Databases) -> AsyncIterator[Deployment]:
+    """A deployment of one replica; each test adds the replica that is killed."""
     dsn = await databases.create(databases.template)
-    async with deployed(dsn, orders_shape(request.param), replicas=1) as deployment:
+    async with deployed(dsn, orders_shape(), replicas=1) as deployment:
         await stocked(deployment)
         yield deployment
     await databases.drop(dsn)
 
 
-@pytest.mark.parametrize(("survivor", "point"), CASES, indirect=["survivor"], ids=lambda value: getattr(value, "name", value))
-async def test_the_other_replica_finishes(survivor: Deployment, point: str) -> None:
-    await survivor.begin()
+@pytest.mark.parametrize(("path", "point"), CASES, ids=lambda value: getattr(value, "name", value))
+async def test_the_other_replica_finishes(survivor: Deployment, path: Path, point: str) -> None:
+    await begin(survivor, path)
     victim = await survivor.start(f"{point}=kill", wait=False)
     ids: list[str] = []
     with anyio.fail_after(STRIKE_SECONDS):

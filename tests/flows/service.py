@@ -53,6 +53,13 @@ def shape(**members: Any) -> Shape:
     return Shape(**{"channels": (FR,), "sizes": 20, "scale": SCALE, **members})
 
 
+def order_shape(threshold: int = 2, fta: int = 20, **members: Any) -> Shape:
+    """Orders are taken. Every size has `fta` units in one warehouse, which keeps `threshold` back; a faster clock."""
+    warehouse = {"id": 1, "name": "Main warehouse", "threshold": threshold}
+    catalogue = {"sizes": members.get("sizes", 20), "fta": fta, "warehouses": [warehouse]}
+    return shape(**{"orders": "on", "scale": 300.0, "centra": {"catalogue": catalogue}, **members})
+
+
 async def until(condition: Callable[[], Awaitable[T | None]], what: str, *, seconds: float = 20.0) -> T:
     """Poll until a condition gives something true, and give it; fail with its last answer when time is up."""
     ends_at = monotonic() + seconds
@@ -360,8 +367,11 @@ async def deployed(dsn: str, wanted: Shape | None = None) -> AsyncIterator[Deplo
 
 
 @contextlib.asynccontextmanager
-async def serving(place: Deployment) -> AsyncIterator[Service]:
-    """The service over a deployment, until the block ends; it drains then. May be started again after."""
+async def serving(place: Deployment, *only: str) -> AsyncIterator[Service]:
+    """The service over a deployment, until the block ends; it drains then. May be started again after.
+
+    `only`: the flows that are worked; all when none is named.
+    """
     configuration = place.configuration()
     wakeups = Wakeups()
     async with (
@@ -373,7 +383,8 @@ async def serving(place: Deployment) -> AsyncIterator[Service]:
         metrics.scope_paused.clear()  # as in a fresh process
         metrics.shop_open.clear()
         parts = replace(built, pauses=Pauses(PROBE_SECONDS))
-        workers = [Worker(f, scope, parts) for f in all_flows() for scope in f.scopes(parts.settings)]
+        flows = [flow for flow in all_flows() if not only or flow.name in only]
+        workers = [Worker(f, scope, parts) for f in flows for scope in f.scopes(parts.settings)]
         _start_around(around, parts, workers, place.lab.dsn)
         async with _listening(parts, configuration.secrets) as address, _drained(workers):
             yield Service(place.lab, place.database, place.secrets, parts=parts, address=address)
