@@ -25,6 +25,7 @@ ORDERS = 1.0
 NUMBERS_LIMIT = 100
 """The most orders of one read-back, and the most conversions of one batch."""
 CREATED_LIMIT = 200
+_OPTION_PAGES = 20
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Number = Annotated[int, msgspec.Meta(ge=1)]
@@ -248,6 +249,20 @@ class OrderOperations:
         if not isinstance(rows, Applied):
             return rows
         return Applied(tuple(row.internal_id for row in rows.value if row.external_id == external_id))
+
+    async def list_shipping_options(self) -> Outcome[tuple[str, ...]]:
+        """The URIs of all shipping options."""
+        found: list[str] = []
+        for page in range(1, _OPTION_PAGES + 1):
+            variables = {"limit": CREATED_LIMIT, "page": page}
+            answer = await self._calls.run(operation("shipping_options"), variables, headroom=ORDERS)
+            options = whole(answer, "shippingOptions", tuple[_Option, ...])
+            if not isinstance(options, Applied):
+                return options
+            found += [option.uri for option in options.value]
+            if len(options.value) < CREATED_LIMIT:
+                break
+        return Applied(tuple(found))
 
     async def confirm_order(
         self, number: int, *, effect_id: str | None = None, usable_until: float | None = None

@@ -6,7 +6,6 @@ Calls with a daily ceiling are made only when their permit is free; otherwise th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.centra.facts import topology_of
-from app.commands.context import Exit, configuration, services_of
+from app.commands.check_orders import check_orders
+from app.commands.context import Exit, Finding, configuration, services_of
 from app.commands.status import age
 from app.domain.ids import MarketId, Scope
 from app.domain.stock import Topology
@@ -31,17 +31,6 @@ from app.wire.permit import Permit, PermitWait
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the table. `ok` None: could not be found out."""
-
-    scope: str
-    subject: str
-    ok: bool | None
-    words: str
-    unreachable: bool = False
-
-
 async def check(console: Console) -> Exit:
     """Print what was found; how the command ends."""
     told = configuration()
@@ -50,6 +39,7 @@ async def check(console: Console) -> Exit:
             topology, findings = await _centra(parts)
             for channel in told.channels.channel:
                 findings += await _channel(parts, channel, topology)
+                findings += await check_orders(parts, channel, topology)
     table = Table("", "where", "what", "found", title="check", title_justify="left")
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
     for finding in findings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from enum import IntEnum
 
 from app.engine.flow import Services
@@ -22,6 +23,17 @@ class Exit(IntEnum):
     CONFIGURATION = 2
     UNREACHABLE = 3
     FAILED_CHECK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of what `check` found. `ok` None: could not be found out."""
+
+    scope: str
+    subject: str
+    ok: bool | None
+    words: str
+    unreachable: bool = False
 
 
 class UnreachableError(Exception):

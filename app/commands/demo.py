@@ -220,10 +220,10 @@ def _show(console: Console, found: Report, played: Played) -> None:
         _show_orders(console, found, played)
     _show_calls(console, found)
     colour = "green" if found.good else "red"
-    wrong = f" {len(found.orders_wrong)} orders not as they should be," if found.plays_orders else ""
+    wrong = f" {len(found.orders_wrong)} of orders," if found.plays_orders else ""
     console.print(
         f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
-        f" ceiling, {found.held} keys of stock held[/], in {found.real_seconds} s"
+        f" ceiling, {found.held} SKUs held[/], in {found.real_seconds} s"
     )
 
 
@@ -237,10 +237,11 @@ def _show_stock(console: Console, found: Report) -> None:
         ends.add_row(channel, str(found.sizes), str(found.imports.get(channel, 0)), str(pushed), ratio)
     console.print(ends)
     lag = found.lag_seconds
+    scarce = "; what is scarce rises only after a pass over the orders" if found.plays_orders else ""
     console.print(
         f"{found.changes} changes in a minute, the hottest SKU {found.hottest_sku_changes} times\n"
-        f"from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s"
-        f" (a file may leave once a minute)\n"
+        f"from change to confirmed: median {lag.get('median', '-')} s, p99 {lag.get('p99', '-')} s\n"
+        f"(a file may leave once a minute{scarce})\n"
     )
 
 

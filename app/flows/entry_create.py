@@ -16,7 +16,7 @@ from app.centra.order_entry import create_request
 from app.centra.orders import OrderFound
 from app.domain.ids import CentraNumber, EffectId, SizeId, Sku
 from app.domain.orders import NewOrder
-from app.domain.progress import Decided
+from app.domain.progress import Acceptor, Decided
 from app.failpoints import fail_point
 from app.flows.entry_turn import Turn
 from app.flows.order_reads import READS
@@ -49,6 +49,8 @@ async def create(one: Turn) -> Verdict | None:
     prepared = await prepare(one)
     if not isinstance(prepared, NewOrder):
         return prepared
+    if one.record.accepted_by is Acceptor.SOMEBODY and (verdict := await _entered_elsewhere(one)) is not None:
+        return verdict
     size_ids = await _sizes(one, prepared)
     if isinstance(size_ids, Held):
         return size_ids
@@ -69,6 +71,16 @@ async def create(one: Turn) -> Verdict | None:
     if isinstance(outcome, Refused) and failure_code(outcome) == STOCK_MISSING:
         return await _no_stock(one)
     return one.refused(outcome, "Centra refused the order")
+
+
+async def _entered_elsewhere(one: Turn) -> Verdict | None:
+    """Whoever accepted the order may have brought it into Centra under our id, as an older installation of this would."""
+    answer = await one.services.centra.find_order_by_external_id(reference(one.scope, one.record.order.order_id))
+    if not isinstance(answer, Applied):
+        return one.failed(answer)
+    if answer.value:
+        return Held(f"Centra has this order already, as number {answer.value[0]}: nothing is created")
+    return None
 
 
 async def _sizes(one: Turn, order: NewOrder) -> dict[Sku, SizeId] | Held:

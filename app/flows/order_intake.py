@@ -4,9 +4,9 @@ Two keys. `changes` reads what was updated since the last pass: a fixed window t
 after page, until one sweep of all pages meets no new id; then the orders that changed are marked, and the watermark
 moves to the newest update that was read. `open` reads every order that still needs something of us, as a safety net.
 
-Pages shift while they are read, since an order that is updated leaves the window: each page begins with the last order
-of the one before, and where that is missing we step back (business rule 8). The raw order is stored first, its buyer
-apart; units are reserved from the first sight, so that what is published sinks at once (rule 2).
+Pages shift while they are read, since an order that is updated leaves the window: pages overlap, and where the first
+order of one was not in those before, we step back (business rule 8). The raw order is stored first, its buyer apart;
+units are reserved from the first sight, so that what is published sinks at once (rule 2).
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ CHANGES, OPEN = "changes", "open"
 WATERMARK = "orders.watermark"
 MIRAKL_ORDER = "mirakl.order"
 OVERLAP = timedelta(minutes=2)
+OVERLAP_ROWS = 10
+"""Rows that a page shares with the one before: so many may leave the window meanwhile, and nothing is missed."""
 MOST_SWEEPS = 20
 PATIENCE_SECONDS = 60.0
 
@@ -105,26 +107,26 @@ async def _read_all(turn: Pass, query: OrderQuery) -> Read | Failure:
 
 async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> Outcome[int]:
     """All pages once, from the oldest order on; the value is how many there were."""
-    offset, pages, last = 0, 0, None
+    offset, pages, swept = 0, 0, set[str]()
     while True:
         answer, began = await _page(turn, _at(query, offset), opens)
         if not isinstance(answer, Applied):
             return answer
         opens, pages, page = False, pages + 1, answer.value
         ids = [raw.order.order_id for raw in page.orders.items]
-        if last is not None and last not in ids and offset > 0:  # rows before us left: the next ones moved up
-            offset, last = max(0, offset - query.max), None
+        if offset and ids and ids[0] not in swept:  # rows before us left, and those behind moved up
+            offset = max(0, offset - query.max)
             continue
         await store_orders(turn.services, turn.scope, page.orders, began, mark=False)
         await fail_point(failpoints.ORDERS_STORED)
+        swept.update(ids)
         read.ids.update(ids)
         updates = [raw.order.last_updated_date for raw in page.orders.items]
         read.newest = max([*updates, *([read.newest] if read.newest else [])], default=None)
         metrics.orders_read.labels(turn.scope).inc(len(ids))
         if not page.has_next:
             return Applied(pages)
-        last = ids[-1] if ids else None
-        offset += max(1, len(ids) + len(page.orders.unreadable) - 1)
+        offset += max(1, len(ids) + len(page.orders.unreadable) - OVERLAP_ROWS)
         if not turn.still_ours:
             await turn.extend()
 

@@ -259,6 +259,7 @@ LEAN = ("or11_shipping_missing_optional", "or11_waiting_acceptance_two_lines")
 
 STOCKHOLM = timezone(HOUR)
 CENTRA: dict[str, centra.Call] = {
+    "ShippingOptions": lambda c: c.list_shipping_options(),
     "OrdersByNumber": lambda c: c.read_orders([40321, 40322]),
     "OrdersCreated": lambda c: c.orders_created(AT, AT.astimezone(STOCKHOLM) + HOUR, page=2),
     "SetIdConversions": lambda c: c.set_id_conversions({40321: "mirakl:demo-fr:N-1-A"}),
