@@ -74,7 +74,7 @@ async def create(one: Turn) -> Verdict | None:
 
 
 async def _entered_elsewhere(one: Turn) -> Verdict | None:
-    """Whoever accepted the order may have brought it into Centra under our id, as an older installation of this would."""
+    """Whoever accepted the order may have brought it into Centra under our id, as an older installation would."""
     answer = await one.services.centra.find_order_by_external_id(reference(one.scope, one.record.order.order_id))
     if not isinstance(answer, Applied):
         return one.failed(answer)
