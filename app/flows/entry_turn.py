@@ -11,7 +11,7 @@ from app.engine.flow import Pass, Services
 from app.engine.retry import after_failure
 from app.settings import OrderSettings
 from app.store import orders
-from app.store.effects import Doubt, EffectClass, EffectState, decide, open_effect, write_sent
+from app.store.effects import Doubt, EffectClass, EffectState, decide, open_effect, write_again, write_sent
 from app.store.marks import Mark
 from app.store.orders import ORDER_ENTRY, RANKS
 from app.store.outbox import Claim, Held, Verdict
@@ -69,8 +69,10 @@ class Turn:
         """Write a call down before its first byte leaves. A *state* effect of a dead caller is asked again by this."""
 
         async def steps(tx: Transaction) -> EffectId:
-            if effect_class is EffectClass.STATE and lost is not None:
-                await decide(tx.connection, lost.id, EffectState.NOT_APPLIED, "asked again: it bears repetition")
+            if effect_class is EffectClass.STATE:
+                return await write_again(
+                    tx.connection, self.scope, ORDER_ENTRY, code, effect_class, lane=self.order_id, key=self.claim.key
+                )
             return await write_sent(
                 tx.connection,
                 self.scope,
@@ -82,7 +84,6 @@ class Turn:
                 doubt=doubt,
             )
 
-        lost = await self.doubt(code) if effect_class is EffectClass.STATE else None
         return await self.services.database.transact(steps)
 
     async def decided(self, effect_id: EffectId, code: str, outcome: Outcome[object]) -> None:

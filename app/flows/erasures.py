@@ -11,7 +11,7 @@ from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.store import buyers
 from app.store.buyers import ERASURES
-from app.store.effects import EffectClass, EffectState, audit, decide, write_sent
+from app.store.effects import EffectClass, EffectState, audit, decide, write_again
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Transaction
 from app.wire.outcome import Applied, RefusalKind, Refused
@@ -29,7 +29,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     if services.order_api is None:
         return {claim: Held("there is no Order API to erase the customer with: do it in Centra")}
     effect_id = await services.database.transact(
-        lambda tx: write_sent(tx.connection, scope, ERASURES, CODE, EffectClass.SAFE, key=claim.key)
+        lambda tx: write_again(tx.connection, scope, ERASURES, CODE, EffectClass.SAFE, lane=claim.key, key=claim.key)
     )
     outcome = await services.order_api.anonymize_customer(
         customer, effect_id=str(effect_id), usable_until=turn.usable_until

@@ -14,7 +14,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.store import orders
-from app.store.effects import EffectClass, EffectState, audit, decide, write_sent
+from app.store.effects import EffectClass, EffectState, audit, decide, open_effect, write_again
 from app.store.marks import Mark
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Connection, Transaction
@@ -61,7 +61,7 @@ async def _cancel(turn: Pass, claim: Claim, number: int) -> Verdict:
         )
     if order.status != "CANCELLED":
         effect_id = await services.database.transact(
-            lambda tx: write_sent(tx.connection, turn.scope, ORPHANS, CODE, EffectClass.STATE, key=claim.key)
+            lambda tx: write_again(tx.connection, turn.scope, ORPHANS, CODE, EffectClass.STATE, lane=claim.key)
         )
         outcome = await services.centra.cancel_order(
             order.id, "a duplicate that was never placed", effect_id=str(effect_id), usable_until=turn.usable_until
@@ -74,7 +74,10 @@ async def _cancel(turn: Pass, claim: Claim, number: int) -> Verdict:
             await decide(connection, effect_id, state, words)
         if not isinstance(outcome, Applied):
             return _later(turn, claim, outcome)
+    doubt = await open_effect(services.database, turn.scope, claim.key, CODE)
     async with services.database.work.acquire() as connection:
+        if doubt is not None:
+            await decide(connection, doubt.id, EffectState.APPLIED, "the order is cancelled")
         await orders.orphan_cancelled(connection, turn.scope, number)
     log.info("orphan_cancelled", scope=turn.scope, key=claim.key)
     return Settled()

@@ -12,7 +12,7 @@ from app.engine.flow import Flow, Gate, Pass, Services
 from app.engine.retry import after_failure, retry_at
 from app.mirakl.orders import REFERENCES_LIMIT
 from app.store import orders
-from app.store.effects import EffectClass, EffectState, decide, write_sent
+from app.store.effects import EffectClass, EffectState, decide, write_again
 from app.store.orders import SELLER_REFERENCES
 from app.store.outbox import Claim, Held, Postponed, Verdict
 from app.store.pool import Transaction
@@ -38,7 +38,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
             await services.permits.give_back(turn.permit)
         return {}
     effect_id = await services.database.transact(
-        lambda tx: write_sent(tx.connection, scope, turn.flow, CODE, EffectClass.SAFE)
+        lambda tx: write_again(tx.connection, scope, turn.flow, CODE, EffectClass.SAFE, lane=CODE)
     )
     outcome = await services.mirakl[scope].or04_update_references(
         {order_id: str(number) for order_id, number in numbers.items()},

@@ -58,6 +58,23 @@ async def write_sent(
     return EffectId(number)
 
 
+async def write_again(
+    connection: Connection,
+    scope: str,
+    flow: str,
+    code: str,
+    effect_class: EffectClass,
+    *,
+    lane: str,
+    key: str | None = None,
+) -> EffectId:
+    """Write a call down that bears repetition; one of its kind that was left open in the lane is closed first."""
+    lost = await connection.fetchrow(sql("effect/open_of_lane"), scope, lane, code)
+    if lost is not None:
+        await decide(connection, EffectId(lost["id"]), EffectState.NOT_APPLIED, "asked again: it bears repetition")
+    return await write_sent(connection, scope, flow, code, effect_class, lane=lane, key=key)
+
+
 async def decide(connection: Connection, effect_id: EffectId, state: EffectState, detail: str | None = None) -> bool:
     """Write down how a call ended; False when that was written before."""
     row = await connection.fetchrow(sql("effect/decide"), effect_id, state.value, storable(detail))

@@ -59,7 +59,7 @@ async def test_field_case_18_pages_that_shift_while_they_are_read(database_url: 
         for n in range(50, 4_400, 900)
     ]
     read_ones: Json = {"code": "OR11", "kind": "shift", "first": 3, "count": None}
-    async with deployed(database_url, order_shape(scale=1_000, order_lines={FR: ONCE})) as place:
+    async with deployed(database_url, order_shape(scale=400, order_lines={FR: ONCE})) as place:
         await _bulk(place, 4_400)
         seen, read = (counted(f"orders_{name}_total", scope=FR) for name in ("seen", "read"))
         await place.faults(place.mirakl(), *unread, read_ones)
