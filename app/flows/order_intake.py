@@ -1,8 +1,8 @@
 """A marketplace's orders are read and stored, before anything is done about them.
 
-Two keys. `changes` reads what was updated since the last pass: a fixed window that ends where the pass begins, page
-after page, until one sweep of all pages meets no new id; then the orders that changed are marked, and the watermark
-moves to the newest update that was read. `open` reads every order that still needs something of us, as a safety net.
+One key. A pass reads what was updated since the last one: a fixed window that ends where the pass begins, page after
+page, until one walk over all pages meets no new id; then the orders that changed are marked, and the watermark moves to
+the newest update that was read. Now and then it reads every order that still needs something of us, as a safety net.
 
 Pages shift while they are read, since an order that is updated leaves the window: pages overlap, and where the first
 order of one was not in those before, we step back (business rule 8). The raw order is stored first, its buyer apart;
@@ -40,7 +40,6 @@ from app.wire.decode import Items
 from app.wire.outcome import Applied, Failure, NotSent, Outcome
 
 INTAKE = "order_intake"
-CHANGES, OPEN = "changes", "open"
 WATERMARK = "orders.watermark"
 MIRAKL_ORDER = "mirakl.order"
 OVERLAP = timedelta(minutes=2)
@@ -51,32 +50,38 @@ PATIENCE_SECONDS = 60.0
 
 
 class Passed(msgspec.Struct, frozen=True):
-    """The last complete pass: when it began, and up to which update everything is stored."""
+    """The last complete pass: when it began, and up to which update everything is stored; and the last sweep."""
 
     began_at: datetime
     watermark: datetime
+    swept_at: datetime | None = None
 
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
-    """Read what changed, or everything that is open."""
+    """Read what changed, or everything that is open; one window at a time, since a page belongs to the last opened."""
     claim, services = turn.claims[0], turn.services
     settings = services.channel(turn.scope).orders
     began = services.clock.now()
     async with services.database.work.acquire() as connection:
         passed = await mirrors.read_cursor(connection, turn.scope, WATERMARK, Passed)
-    before = began - timedelta(days=settings.look_back_days) if passed is None else passed.watermark
-    if claim.key == OPEN:
-        query, seconds = OrderQuery(states=OPEN_STATES), settings.sweep_seconds
-    else:
-        query, seconds = OrderQuery(start_update=before - OVERLAP, end_update=began), settings.pass_seconds
+    since = began - timedelta(days=settings.look_back_days) if passed is None else passed.watermark
+    sweeps = passed is not None and _is_due(passed.swept_at, began, settings.sweep_seconds)
+    query = OrderQuery(states=OPEN_STATES) if sweeps else OrderQuery(start_update=since - OVERLAP, end_update=began)
     read = await _read_all(turn, query)
     if not isinstance(read, Read):
         return {claim: after_failure(read, claim, services.clock, services.pauses, turn.scope)}
     services.pauses.resume(turn.scope)
-    ended = Passed(began, max(before, min(began, read.newest or before))) if claim.key == CHANGES else None
+    if passed is not None and sweeps:
+        ended = Passed(passed.began_at, passed.watermark, began)
+    else:
+        ended = Passed(began, max(since, min(began, read.newest or since)), passed.swept_at if passed else None)
     await services.database.transact(lambda tx: _end_pass(tx, turn, ended))
     await fail_point(failpoints.ORDERS_MARKED)
-    return {claim: Settled(services.clock.after(seconds))}
+    return {claim: Settled(services.clock.after(settings.pass_seconds))}
+
+
+def _is_due(last: datetime | None, now: datetime, seconds: float) -> bool:
+    return last is None or (now - last).total_seconds() >= seconds
 
 
 # ------------------------------------------------------------------------------------------------- reading pages
@@ -155,13 +160,12 @@ async def _page(turn: Pass, query: OrderQuery, opens: bool) -> tuple[Outcome[Ord
             await turn.extend()
 
 
-async def _end_pass(tx: Transaction, turn: Pass, ended: Passed | None) -> None:
-    """Mark what changed; after a pass over changes, move the watermark and let waiting increases of stock go."""
+async def _end_pass(tx: Transaction, turn: Pass, ended: Passed) -> None:
+    """Mark what changed, move the watermark and let waiting increases of stock go."""
     scope = turn.scope
     tx.mark(await orders.marks_of_changed(tx.connection, scope, turn.services.clock.now()))
-    if ended is not None:
-        await mirrors.write_cursor(tx.connection, scope, WATERMARK, ended)
-        tx.mark(Mark(scope, offers.STOCK, sku) for sku in await offers.waiting_for_orders(tx.connection, scope))
+    await mirrors.write_cursor(tx.connection, scope, WATERMARK, ended)
+    tx.mark(Mark(scope, offers.STOCK, sku) for sku in await offers.waiting_for_orders(tx.connection, scope))
 
 
 # ------------------------------------------------------------------------------------------------------- storing
@@ -244,7 +248,7 @@ FLOW = Flow(
     scoped="channel",
     work=work,
     on=lambda settings, scope: settings.by_id()[scope].orders.is_read,
-    keys=lambda _settings, _scope: {CHANGES: 0.0, OPEN: 90.0},
+    keys=lambda _settings, _scope: {INTAKE: 0.0},
     retry_cap_seconds=60.0,
     fail_points=(failpoints.ORDERS_STORED, failpoints.ORDERS_MARKED),
 )
