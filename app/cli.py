@@ -70,7 +70,7 @@ def _do(work: Callable[[], Awaitable[object]]) -> object:
     """Run a command's coroutine; turn what can go wrong into a sentence and an exit code."""
     ended: tuple[Exit, str] = (Exit.DONE, "")
     try:
-        return anyio.run(work)
+        return anyio.run(work, backend_options={"use_uvloop": True})
     except* (SettingsError, MigrationError, WrongAddress) as group:
         ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
     except* deciding.DeclinedError as group:
@@ -283,11 +283,11 @@ def sandbox(
 
 @main.command()
 def demo(
-    act: Annotated[str, typer.Option(help=f"what to play: {', '.join(playing.ACTS)}")] = "stock",
+    act: Annotated[str, typer.Option(help=f"what to play: {', '.join(playing.ACTS)}")] = "all",
     report: Annotated[Path | None, typer.Option(help="write the figures as JSON")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
 ) -> None:
-    """Start everything on this machine, play a busy minute of stock changes and compare both ends."""
+    """Start everything on this machine, play a busy minute of stock and sixty orders, and compare both ends."""
     if act not in playing.ACTS:
         _end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
     found: object = None

@@ -27,6 +27,7 @@ CREATE TABLE marketplace_order (
     converted_at timestamptz,
     completed_at timestamptz,
     checked_at timestamptz,
+    centra_changed_at timestamptz,                           -- Centra says that it changed the order
     problem text,                                            -- why it stays blocked although it may be shipped
     problem_team text,
     blocked boolean NOT NULL DEFAULT true,

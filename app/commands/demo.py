@@ -220,7 +220,7 @@ def _show(console: Console, found: Report, played: Played) -> None:
         _show_orders(console, found, played)
     _show_calls(console, found)
     colour = "green" if found.good else "red"
-    wrong = f" {len(found.orders_wrong)} of orders," if found.plays_orders else ""
+    wrong = f" {len(found.orders_wrong)} faults of orders," if found.plays_orders else ""
     console.print(
         f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
         f" ceiling, {found.held} SKUs held[/], in {found.real_seconds} s"

@@ -100,7 +100,7 @@ def cast(channels: Sequence[str], skus: Iterable[str], sold_out: str) -> list[Sc
         Scene("its other half", se, "DEMO-17-B", (Bought(shared),), more={"commercial_id": "DEMO-17"}),
         Scene("two buyers, one relay address", se, "DEMO-18-A", one(), buyer=("Maren", "Ostergaard")),
         Scene("the other buyer", se, "DEMO-19-A", one(), buyer=("Tibor", "Vantongeren")),
-        Scene("an address in Kosovo", fr, "DEMO-20-A", one(), "held", {"country": "XKX", "address": KOSOVO}),
+        Scene("an address in Kosovo", fr, "DEMO-20-A", one(), more={"country": "XKX", "address": KOSOVO}),
         Scene("the operator ships it", se, OPERATED, one(), "recorded", {"fulfillment": "HUB", "take_stock": False}),
         Scene("a gift text in four scripts", se, "DEMO-22-A", one(), more={"additional_fields": [_gift()]}, words=GIFT),
     ]

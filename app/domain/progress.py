@@ -110,6 +110,8 @@ class Record:
     converted_at: datetime | None = None
     completed_at: datetime | None = None
     checked_at: datetime | None = None
+    centra_changed_at: datetime | None = None
+    """When Centra last said that it changed the order."""
     problem: str | None = None
     problem_team: Team | None = None
     blocked: bool = True

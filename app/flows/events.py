@@ -27,7 +27,7 @@ from app.flows.sizes import SIZES, store_reads, understood, warehouses
 from app.flows.sweep import SWEEP
 from app.flows.topology import TOPOLOGY
 from app.settings import Channels
-from app.store import inbox, mirrors, offers, sizes
+from app.store import inbox, mirrors, offers, orders, sizes
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Postponed, Settled, Verdict
@@ -164,6 +164,9 @@ async def _store(transaction: Transaction, services: Services, answer: EventsAns
     transaction.mark(Mark(source, SIZES, str(size)) for size in sorted(to_read))
     if any(e.object_type in {"Warehouse", "AllocationRule", "Market"} for e in answer.events):
         transaction.mark([Mark(source, TOPOLOGY, TOPOLOGY)])
+    changed = {e.order_number for e in answer.events if e.object_type == "Order" and e.order_number is not None}
+    if changed:
+        transaction.mark(await orders.centra_changed(transaction.connection, sorted(changed)))
     await inbox.store(transaction.connection, source, inbox.CENTRA_EVENT, _facts(answer))
 
 

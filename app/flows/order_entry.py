@@ -25,7 +25,7 @@ from app.flows.entry_turn import Turn
 from app.flows.order_readback import read_back
 from app.flows.orders import step_policy
 from app.policies.order_entry import reference
-from app.policies.order_steps import Ask, EntryAction, Wait, may_ship, next_entry_step
+from app.policies.order_steps import Ask, EntryAction, Wait, next_entry_step
 from app.store import orders
 from app.store.effects import EffectClass, audit
 from app.store.orders import ORDER_ENTRY, RANKS
@@ -103,15 +103,14 @@ async def _convert(one: Turn) -> Verdict | None:
 
 
 async def _complete(one: Turn) -> Verdict | None:
-    """Place the order, blocked unless it may be shipped already."""
-    blocked = not may_ship(one.record)
-    if one.settings.block == "hold" and blocked and (verdict := await _hold(one)) is not None:
+    """Place the order, blocked: it is let go once it was read back, and the marketplace says that it may be shipped."""
+    if one.settings.block == "hold" and (verdict := await _hold(one)) is not None:
         return verdict
-    outcome = await _complete_all(one, COMPLETE, paid=not blocked or one.settings.block == "hold")
+    outcome = await _complete_all(one, COMPLETE, paid=one.settings.block == "hold")
     await fail_point(failpoints.ENTRY_COMPLETE_ANSWERED)
     if not isinstance(outcome, Applied):
         return one.refused(outcome, "Centra does not place the order")
-    await one.write(lambda tx: orders.completed(tx.connection, one.scope, one.order_id, blocked=blocked))
+    await one.write(lambda tx: orders.completed(tx.connection, one.scope, one.order_id, blocked=True))
     await fail_point(failpoints.ENTRY_COMPLETED)
     return None
 

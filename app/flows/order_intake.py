@@ -96,28 +96,39 @@ class Read:
 
 
 async def _read_all(turn: Pass, query: OrderQuery) -> Read | Failure:
-    """Every page of a query, stored, again and again until a whole sweep meets no new id."""
+    """Every page of a query, stored, again and again until a whole walk over them meets no new id.
+
+    Work on what was stored begins after the first walk: what it moves out of the window has been seen by then.
+    """
     read, opens = Read(), True
     for _ in range(MOST_SWEEPS):
         known = len(read.ids)
         swept = await _sweep(turn, query, read, opens=opens)
         if not isinstance(swept, Applied):
             return swept
+        await turn.services.database.transact(lambda tx: _mark_changed(tx, turn))
         opens = False
-        if swept.value == 1 or len(read.ids) == known:  # one page is one moment
+        if swept.value or len(read.ids) == known:
             return read
     log.warning("pages_keep_shifting", scope=turn.scope, count=len(read.ids))
     return read  # what was missed was updated after the window's end, and so is in the next one
 
 
-async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> Outcome[int]:
-    """All pages once, from the oldest order on; the value is how many there were."""
-    offset, pages, swept = 0, 0, set[str]()
+async def _mark_changed(tx: Transaction, turn: Pass) -> None:
+    tx.mark(await orders.marks_of_changed(tx.connection, turn.scope, turn.services.clock.now()))
+
+
+async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> Outcome[bool]:
+    """All pages once, from the oldest order on; whether nothing can be missing: as many orders as there are, and none
+    left meanwhile.
+    """
+    offset, swept, totals = 0, set[str](), set[int]()
     while True:
         answer, began = await _page(turn, _at(query, offset), opens)
         if not isinstance(answer, Applied):
             return answer
-        opens, pages, page = False, pages + 1, answer.value
+        opens, page = False, answer.value
+        totals.add(page.total_count)
         ids = [raw.order.order_id for raw in page.orders.items]
         if offset and ids and ids[0] not in swept:  # rows before us left, and those behind moved up
             offset = max(0, offset - query.max)
@@ -130,7 +141,7 @@ async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> O
         read.newest = max([*updates, *([read.newest] if read.newest else [])], default=None)
         metrics.orders_read.labels(turn.scope).inc(len(ids))
         if not page.has_next:
-            return Applied(pages)
+            return Applied(totals == {len(swept)})
         offset += max(1, len(ids) + len(page.orders.unreadable) - OVERLAP_ROWS)
         if not turn.still_ours:
             await turn.extend()
@@ -161,9 +172,8 @@ async def _page(turn: Pass, query: OrderQuery, opens: bool) -> tuple[Outcome[Ord
 
 
 async def _end_pass(tx: Transaction, turn: Pass, ended: Passed) -> None:
-    """Mark what changed, move the watermark and let waiting increases of stock go."""
+    """Move the watermark and let waiting increases of stock go."""
     scope = turn.scope
-    tx.mark(await orders.marks_of_changed(tx.connection, scope, turn.services.clock.now()))
     await mirrors.write_cursor(tx.connection, scope, WATERMARK, ended)
     tx.mark(Mark(scope, offers.STOCK, sku) for sku in await offers.waiting_for_orders(tx.connection, scope))
 

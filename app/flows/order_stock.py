@@ -15,6 +15,7 @@ from app.domain.stock import Topology
 from app.engine.flow import Pass, Services
 from app.flows.order_readback import read_back
 from app.flows.sizes import fresh_sizes
+from app.flows.sweep import SWEPT
 from app.policies.acceptance import Stock
 from app.policies.stock import free_units
 from app.store import mirrors, orders, reservations, sizes
@@ -22,6 +23,7 @@ from app.store.reservations import Before
 from app.wire.outcome import Applied, Failure, NotSent
 
 GATHER_SECONDS = 0.03
+UNREAD_SECONDS = 5.0
 LARGEST_QUESTION = 100
 
 
@@ -37,11 +39,14 @@ async def stock_for(turn: Pass, order: Order, *, again: bool) -> Mapping[Sku, St
     async with services.database.work.acquire() as connection:
         mirror = await mirrors.read_mirror(connection, services.source, mirrors.TOPOLOGY, Topology)
         known = await sizes.by_skus(connection, services.source, [line.sku for line in order.lines])
+        swept = await mirrors.read_cursor(connection, services.source, SWEPT, str) is not None
     if mirror is None:
-        return NotSent("the topology of Centra is not read yet", 5.0)
+        return NotSent("the topology of Centra is not read yet", UNREAD_SECONDS)
     found: dict[Sku, Stock] = {}
     for sku in dict.fromkeys(line.sku for line in order.lines):
         living = [size for size in known.get(sku, ()) if not size.deleted]
+        if not living and not swept:
+            return NotSent("the sizes of Centra are not all read yet", UNREAD_SECONDS)
         if len(living) != 1:
             problem = f"{len(living) or 'no'} sizes in Centra have the SKU {sku}"
             found[sku] = Stock(None, problem=problem)

@@ -1,7 +1,8 @@
 """What an order needs next, from the facts alone: two pure functions, one for each flow of an order.
 
 Path A (the address is there): create in Centra, blocked, then accept, then release. Path B (the address is hidden
-until the order may be shipped): accept, wait, then create and place unblocked. Both end alike (business rule 12).
+until the order may be shipped): accept, wait, then the same create. Both place it blocked, read it back and let it go,
+so that a wrong total is never shipped (business rules 12 and 17).
 """
 
 from __future__ import annotations
@@ -151,6 +152,8 @@ def _accepted(record: Record, policy: StepPolicy) -> Step:
         return Action.TAKE_AS_ACCEPTED
     if is_released(record, policy):
         return End(Outcome.RELEASED)
+    if may_ship(record) and record.number is None and not record.order.has_address:
+        return Ask("it may be shipped, and shows no delivery address: look into the marketplace's back office")
     return Action.ENTER
 
 
@@ -199,12 +202,15 @@ def _has_turn(record: Record, policy: StepPolicy) -> bool:
     decided = record.decided is not None and bool(record.decided.accepted_lines)
     accepted_by_hand = record.choice is Choice.ACCEPT and order.state == OrderState.WAITING_ACCEPTANCE
     foreign = is_foreign(record, policy) or _is_history(record, policy)
-    return known and decided and order.has_address and not foreign and not accepted_by_hand
+    placeable = order.has_address or record.number is not None  # a later copy may hide it again
+    return known and decided and placeable and not foreign and not accepted_by_hand
 
 
 def _placed(record: Record, policy: StepPolicy, now: datetime) -> EntryStep:
     entry, checked_at, completed_at = record.entry, record.checked_at, record.completed_at
     if entry is None or checked_at is None or completed_at is None:
+        return EntryAction.CHECK
+    if record.centra_changed_at is not None and record.centra_changed_at > checked_at:
         return EntryAction.CHECK
     if entry.is_cancelled:
         return Ask("this order was cancelled in Centra and is alive at the marketplace: cancel or refund it there")

@@ -54,7 +54,6 @@ async def write_sent(
 ) -> EffectId:
     """Write a call down as sent. Raises UniqueViolationError while a doubt of this kind is open in the lane."""
     number = await connection.fetchval(sql("effect/plan_sent"), scope, flow, code, effect_class.value, lane, key, doubt)
-    await audit(connection, scope, flow, f"effect:{number}", None, EffectState.SENT, code)
     return EffectId(number)
 
 
@@ -77,11 +76,7 @@ async def write_again(
 
 async def decide(connection: Connection, effect_id: EffectId, state: EffectState, detail: str | None = None) -> bool:
     """Write down how a call ended; False when that was written before."""
-    row = await connection.fetchrow(sql("effect/decide"), effect_id, state.value, storable(detail))
-    if row is None:
-        return False
-    await audit(connection, row["scope"], row["flow"], f"effect:{effect_id}", row["from_state"], state, detail)
-    return True
+    return await connection.fetchval(sql("effect/decide"), effect_id, state.value, storable(detail)) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ def _record(row: Row) -> Record:
         converted_at=row["converted_at"],
         completed_at=row["completed_at"],
         checked_at=row["checked_at"],
+        centra_changed_at=row["centra_changed_at"],
         problem=row["problem"],
         problem_team=None if row["problem_team"] is None else Team(row["problem_team"]),
         blocked=row["blocked"],
@@ -262,6 +263,14 @@ async def watch(database: Database) -> dict[str, Watch]:
         )
         for r in rows
     }
+
+
+async def centra_changed(connection: Connection, numbers: Sequence[int]) -> list[Mark]:
+    """Centra says that it changed these orders: gives the marks that have the open ones of ours read back."""
+    rows = await connection.fetch(sql("marketplace_order/centra_changed"), sorted(numbers), list(OPEN_STATES))
+    return [
+        Mark(r["scope"], ORDER_ENTRY, r["order_id"], lane=r["order_id"], lane_rank=RANKS[ORDER_ENTRY]) for r in rows
+    ]
 
 
 async def note_number(connection: Connection, source: str, number: int, scope: str, order_id: str, role: str) -> None:

@@ -8,6 +8,7 @@ nothing but an order of their own share one running service.
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from app.domain.progress import Acceptor, Choice, Outcome
 from app.domain.teams import Team
@@ -181,19 +182,21 @@ async def test_field_case_25_accepted_and_hours_of_silence(database_url: str) ->
     async with running(database_url, order_shape()) as service:
         sku = (await service.sizes())[0]["sku"]
         late = counted("orders_near_lapse_total", scope=FR)
-        order_id = await service.buy(sku, debit=None)
-        await service.becomes(order_id, lambda r: r.accepted_at and r.order.state == "WAITING_DEBIT_PAYMENT")
+        order_id, entered = await service.buy(sku, debit=None), await service.buy(sku, debit=None, **AT_ONCE)
+        for waiting in (order_id, entered):
+            await service.becomes(waiting, lambda r: r.accepted_at and r.order.state == "WAITING_DEBIT_PAYMENT")
         await service.jump(5 * 3_600)
         watch = (await orders.watch(service.parts.database))[FR]
         assert watch.oldest_payment_wait is not None
         waited = service.parts.clock.now() - watch.oldest_payment_wait
         assert waited >= timedelta(hours=5)
-        assert (watch.unaccepted, watch.open) == (0, 1)
+        assert (watch.unaccepted, watch.open) == (0, 2)
         assert (await service.offers())[sku] == (await service.sellable())[sku] - 1
         await service.jump(67 * 3_600)
-        await service.ends(Outcome.CANCELLED, order_id)
+        await service.ends(Outcome.CANCELLED, order_id, entered)
         await service.at_rest()
         assert await service.entered(order_id) == []
+        assert (await service.entry(entered))["status"] == "CANCELLED"
         assert counted("orders_near_lapse_total", scope=FR) == late
 
 
@@ -207,7 +210,6 @@ async def test_field_case_34_anonymised_later(database_url: str) -> None:
         await service.ends(Outcome.RELEASED, "D-1500-A", erased)
         await service.becomes(waiting, lambda record: record.order.state == "WAITING_DEBIT_PAYMENT")
         before = {o: await buyers.read(service.database, FR, o) for o in ("D-1500-A", waiting)}
-        await service.database.execute("SELECT 1")
         assert await buyers.erase(service.database, FR, erased) is not None
 
         await service.change("D-1500-A", state="CLOSED", anonymise=True)
@@ -276,9 +278,11 @@ async def test_field_case_77_orders_go_before_everything_else(database_url: str)
         skus = [size["sku"] for size in await service.sizes()]
         known = await service.violations(service.centra)
         order_ids = await service.place(*({"lines": [{"sku": sku}], **AT_ONCE} for sku in skus * 2))
-        for order_id in order_ids:
-            await service.becomes(order_id, lambda record: record.accepted_at)
-        assert sorted(await service.decided()) == sorted(order_ids)
+
+        async def accepted() -> bool:
+            return sorted(await service.decided()) == sorted(order_ids)
+
+        await until(accepted, "each of them is accepted, once")
         assert await service.violations(service.centra) == known
 
 
@@ -302,8 +306,8 @@ async def test_field_case_79_created_and_nothing_allocated(database_url: str) ->
         await service.sell(sku, 0)
         await service.admin.clear_faults(service.centra)
 
-        assert "has not allocated 1 units" in await service.asks("D-7001-A")
-        record = await service.becomes("D-7001-A", lambda record: record.order.state == "SHIPPING")
+        record = await service.becomes("D-7001-A", lambda r: r.problem and r.order.state == "SHIPPING")
+        assert "has not allocated 1 units" in (record.problem or "")
         assert (record.problem_team, record.accepted_by, record.blocked) == (Team.OPERATIONS, Acceptor.US, True)
         entry = await service.entry("D-7001-A")
         assert (entry["status"], entry["is_waiting_for_payment"]) == ("PENDING", True)
@@ -322,12 +326,10 @@ async def test_field_case_82_a_failed_order_is_tried_again_long_before_its_deadl
 
         async def tried() -> list[Json] | None:
             calls = await service.calls(service.centra, "OrderCreate")
-            return calls if len(calls) >= 6 else None
+            return calls if len(calls) >= 3 else None
 
-        calls = [datetime.fromisoformat(call["at"]) for call in await until(tried, "six tries")]
-        gaps = [(b - a).total_seconds() for a, b in zip(calls, calls[1:], strict=False)]
-        assert max(gaps) < 240
-        assert gaps[-1] < 240, "the last one as close as the first"
+        calls = [datetime.fromisoformat(call["at"]) for call in await until(tried, "three tries")]
+        assert max((second - first).total_seconds() for first, second in pairwise(calls)) < 240
         await service.admin.clear_faults(service.centra)
         await service.ends(Outcome.RELEASED, "D-7002-A")
         record = await service.record("D-7002-A")

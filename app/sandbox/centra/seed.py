@@ -45,6 +45,12 @@ _COUNTRIES = (
     ("IE", "Ireland", 23.0),
     ("LU", "Luxembourg", 17.0),
     ("PT", "Portugal", 23.0),
+    ("XK", "Kosovo", 18.0),
+    ("GB", "United Kingdom", 20.0),
+    ("NO", "Norway", 25.0),
+    ("CH", "Switzerland", 8.1),
+    ("US", "United States", 0.0),
+    ("AE", "United Arab Emirates", 5.0),
 )
 _WAREHOUSES: tuple[dict[str, Any], ...] = (
     {"id": 1, "name": "Main warehouse", "threshold": 2, "country": "SE"},
