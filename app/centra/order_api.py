@@ -33,6 +33,15 @@ NUMBER_EXISTS = -5
 CUSTOMER = -6
 OTHER = -7
 
+_WORDS: Mapping[int | None, str] = {
+    NOT_ADDABLE: "a product can't be added to it: its status, the market or the price list",
+    STOCK_MISSING: "there is not enough stock",
+    EMPTY: "it has no lines",
+    FIELD_MISSING: "a field that Centra needs is missing, or a country or shipping option that it does not know",
+    NUMBER_EXISTS: "its number exists already",
+    CUSTOMER: "the customer can't be registered",
+    OTHER: "Centra names no reason (code -7)",
+}
 _RETRY_FALLBACK_SECONDS = 10.0
 _MARKETPLACE = {"createOnly": True, "customerRegister": False, "applyVouchers": False}
 """True of every order of a marketplace. Centra's own defaults would place it at once and grant vouchers."""
@@ -155,14 +164,17 @@ class OrderApi:
     async def create_order(
         self, order: CreateOrder, *, effect_id: str | None = None, usable_until: float | None = None
     ) -> Outcome[CreatedOrder]:
-        """Create an incomplete order, which takes stock. A repeat makes another one: in doubt, look for it first."""
+        """Create an incomplete order, which takes stock. A repeat makes another one: in doubt, look for it first.
+
+        What Centra says about a buyer's order may quote the buyer, so its own words do not leave this module.
+        """
         body = {**msgspec.to_builtins(order, builtin_types=(Decimal,)), **_MARKETPLACE}
         answer = await self._send("OrderCreate", "POST", "/order", body, effect_id, usable_until)
 
         def shape(told: _Answer) -> Outcome[CreatedOrder]:
             return Applied(CreatedOrder(told.numbers)) if told.numbers else Unknown("created, but without a number")
 
-        return _unless_no(answer, shape)
+        return _without_words(_unless_no(answer, shape))
 
     async def complete_order(
         self, number: int, completion: Completion, *, effect_id: str | None = None, usable_until: float | None = None
@@ -170,7 +182,7 @@ class OrderApi:
         """Place an order that was created, or record its payment; safe to repeat. The value names what was placed."""
         body = msgspec.to_builtins(completion, builtin_types=(Decimal,))
         answer = await self._send("OrderComplete", "POST", f"/order/{number}", body, effect_id, usable_until)
-        return _unless_no(answer, lambda told: Applied(told.numbers or (number,)))
+        return _without_words(_unless_no(answer, lambda told: Applied(told.numbers or (number,))))
 
     async def anonymize_customer(
         self, customer_id: int, *, effect_id: str | None = None, usable_until: float | None = None
@@ -207,6 +219,19 @@ def failure_code(refused: Refused) -> int | None:
     """Centra's number for a refusal (-1 to -7); None when it gave none."""
     codes = (error.code for error in refused.errors)
     return next((int(code) for code in codes if code.removeprefix("-").isdecimal()), None)
+
+
+def _without_words(outcome: Outcome[T]) -> Outcome[T]:
+    """A failure in words of our own: by its code, or by its HTTP status."""
+    match outcome:
+        case Refused(_, status, kind):
+            code = failure_code(outcome)
+            words = _WORDS.get(code, f"no known reason (code {code}, HTTP {status})")
+            return Refused(words, status, kind, (RefusalDetail(words, "" if code is None else str(code)),))
+        case Unknown(reason):
+            return Unknown(reason.partition(":")[0])
+        case _:
+            return outcome
 
 
 def _unless_no(answer: Outcome[WireResponse], shape: Callable[[_Answer], Outcome[T]]) -> Outcome[T]:

@@ -20,7 +20,7 @@ from app.domain.progress import Acceptor, Decided
 from app.failpoints import fail_point
 from app.flows.entry_turn import Turn
 from app.flows.order_reads import READS
-from app.flows.orphans import ORPHANS, SCAN, mark_orphan
+from app.flows.orphans import mark_orphan, scan_later
 from app.policies.addresses import AddressPolicy, Unmappable
 from app.policies.order_entry import Destination, EntryPolicy, destination_for, new_order, reference
 from app.store import buyers, orders, sizes
@@ -191,7 +191,7 @@ async def _resolve(one: Turn, doubt: Doubt) -> Verdict | None:
 
     async def give_up(tx: Transaction) -> None:
         await decide(tx.connection, doubt.id, EffectState.NOT_APPLIED, "not found in Centra after a minute")
-        tx.mark([Mark(one.services.source, ORPHANS, SCAN, due_at=clock.after(LATE_SECONDS))])  # applied late, perhaps
+        tx.mark(scan_later(one.services.source, one.order_id, clock.after(LATE_SECONDS)))
 
     await one.write(give_up)
     return None
@@ -296,3 +296,4 @@ async def _drop(tx: Transaction, one: Turn, doubt: Doubt, numbers: list[CentraNu
         tx.mark(await mark_orphan(tx.connection, one.services.source, number, one.scope, one.order_id))
     state = EffectState.APPLIED if numbers else EffectState.NOT_APPLIED
     await decide(tx.connection, doubt.id, state, "the order is over; what was made is cancelled")
+    tx.mark(scan_later(one.services.source, one.order_id, one.services.clock.after(LATE_SECONDS)))

@@ -139,12 +139,10 @@ async def _complete_all(one: Turn, code: str, *, paid: bool) -> Outcome[None]:
 
 async def _hold_in_centra(one: Turn) -> Verdict | None:
     """An order that should be blocked is not: hold it at once, and say so (business rule 14)."""
+    metrics.not_blocked.labels(one.scope).inc()
     log.error("found_unblocked", scope=one.scope, key=one.order_id)
     verdict = await _hold(one)
-    if verdict is not None:
-        return verdict
-    metrics.not_blocked.labels(one.scope).inc()
-    return await check(one)
+    return verdict if verdict is not None else await check(one)
 
 
 async def _hold(one: Turn, *, on: bool = True) -> Verdict | None:

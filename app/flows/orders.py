@@ -109,9 +109,14 @@ async def _act(turn: Pass, claim: Claim, record: Record, step: Action, settings:
 async def _end(turn: Pass, record: Record, outcome: Outcome) -> Verdict:
     if record.outcome is outcome:
         return Settled()
+    doubt = await open_effect(turn.services.database, turn.scope, record.order.order_id, CODE)
 
     async def steps(tx: Transaction) -> None:
         order_id = record.order.order_id
+        if doubt is not None:  # whether it was taken or not, it is over
+            taken = outcome in (Outcome.REFUSED, Outcome.RELEASED)
+            state = EffectState.APPLIED if taken else EffectState.NOT_APPLIED
+            await decide(tx.connection, doubt.id, state, f"the order is {record.order.state}")
         await orders.ended(tx.connection, turn.scope, order_id, outcome)
         was = record.outcome.value if record.outcome else None
         await audit(tx.connection, turn.scope, ORDERS, f"order:{order_id}", was, outcome, record.order.state)
@@ -131,7 +136,7 @@ async def _end(turn: Pass, record: Record, outcome: Outcome) -> Verdict:
 async def _note_acceptance(turn: Pass, record: Record) -> None:
     """The order moved on: by our own decision, by the marketplace's setting, or by somebody else's hand."""
     effect = await open_effect(turn.services.database, turn.scope, record.order.order_id, CODE)
-    if effect is not None:  # our own call, whose answer was lost
+    if record.accept_sent_at is not None:  # our own call, taken late or its answer lost
         by = Acceptor.US
     else:
         by = Acceptor.SYSTEM if record.order.decided_at is None else Acceptor.SOMEBODY

@@ -1,12 +1,12 @@
 """Centra orders that nobody wants, left by a lost answer, are found and cancelled. They were never placed.
 
-A key is the number of an orphan, or `scan`: once an hour, and ten minutes after every create that was given up, the
+A key is the number of an orphan, or a scan: once an hour, and ten minutes after every create that was given up, the
 orders made lately are listed; one that bears our mark, is not placed, and is not the number that counts, is an orphan.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.centra.orders import OrderFound
 from app.domain.ids import CentraNumber
@@ -41,7 +41,12 @@ async def mark_orphan(
 async def work(turn: Pass) -> dict[Claim, Verdict]:
     """Look for orphans, or cancel one."""
     claim = turn.claims[0]
-    return {claim: await (_scan(turn, claim) if claim.key == SCAN else _cancel(turn, claim, int(claim.key)))}
+    return {claim: await (_scan(turn, claim) if claim.key.startswith(SCAN) else _cancel(turn, claim, int(claim.key)))}
+
+
+def scan_later(source: str, order_id: str, due_at: datetime) -> list[Mark]:
+    """Look once more at a time of its own, for what is applied later than anybody waits for it."""
+    return [Mark(source, ORPHANS, f"{SCAN} after {order_id}", due_at=due_at)]
 
 
 async def _cancel(turn: Pass, claim: Claim, number: int) -> Verdict:
@@ -120,7 +125,7 @@ async def _scan(turn: Pass, claim: Claim) -> Verdict:
     count = await services.database.transact(steps)
     if count:
         log.warning("orphans_found", scope=turn.scope, count=count)
-    return Settled(services.clock.after(EVERY_SECONDS))
+    return Settled(services.clock.after(EVERY_SECONDS)) if claim.key == SCAN else Settled()
 
 
 def _mark_of(order: OrderFound) -> tuple[str, str] | None:

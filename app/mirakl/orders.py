@@ -180,7 +180,9 @@ def _read(rows: Sequence[msgspec.Raw]) -> Items[RawOrder]:
 
 
 def _done(answer: Outcome[WireResponse]) -> Outcome[None]:
-    """Only 204 is a yes: a page that some proxy answers with 200 is none."""
+    """Only 204 is a yes: a page that some proxy answers with 200 is none. An error page may quote the buyer."""
+    if isinstance(answer, Unknown):
+        return Unknown(answer.reason.partition(":")[0])
     if not isinstance(answer, Applied):
         return answer
     status = answer.value.status

@@ -1,11 +1,11 @@
 """Orders under load, as whole processes against both stand-ins: by command, never as a timed test.
 
-    python -m tests.benchmarks.orders --rate 2 --seconds 300 --stock-rate 100    two orders a second beside a full stock push
+    python -m tests.benchmarks.orders --rate 2 --seconds 300 --stock-rate 100    2 a second beside a full stock push
     python -m tests.benchmarks.orders --burst 100                                100 orders at once
-    python -m tests.benchmarks.orders --burst 50 --plan Growth                   a burst on Centra's default plan
-    ... --path b                                                                 addresses hidden until an order may be shipped
+    python -m tests.benchmarks.orders --burst 50 --plan Growth                   on Centra's default plan
+    ... --path b                                                                 addresses hidden until dispatch
 
-From an order being stored to its acceptance being taken, by our own clock; the stand-ins' ledgers judge the rest: every
+From an order being stored to its acceptance, by our own clock; the stand-ins' ledgers judge the rest: every
 order accepted once, one placed Centra order each, no ceiling exceeded. Prints one JSON object. Time is real (scale 1).
 """
 
@@ -57,7 +57,7 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         say(f"{options.replicas} replicas; first push of {options.sizes} sizes")
         if await equal(running, 600):
             raise SystemExit("the first push did not finish")
-        sizes = (await running.ask(running.centra, f"/_sandbox/sellable?market=4"))["sellable"]
+        sizes = (await running.ask(running.centra, "/_sandbox/sellable?market=4"))["sellable"]
         assert isinstance(sizes, dict)
         skus = sorted(sku for sku, free in sizes.items() if isinstance(free, int) and free > 8)
         if options.stock_rate:
@@ -124,7 +124,9 @@ async def accepted(connection: asyncpg.Connection[asyncpg.Record], total: int, p
 
 async def released(connection: asyncpg.Connection[asyncpg.Record], patience: float) -> None:
     with anyio.move_on_after(patience):
-        while await connection.fetchval("SELECT count(*) FROM marketplace_order WHERE outcome IS NULL"):
+        while await connection.fetchval(  # noqa: ASYNC110 - a table has no event
+            "SELECT count(*) FROM marketplace_order WHERE outcome IS NULL"
+        ):
             await anyio.sleep(1)
 
 

@@ -527,7 +527,8 @@ async def test_each_sample_of_a_no_is_a_refusal_with_its_number(place: int, stat
     assert isinstance(outcome, Refused)
     assert outcome.kind is RefusalKind.USER_ERRORS
     assert failure_code(outcome) == -1 - place
-    assert outcome.reason == refusal["msg"]
+    assert outcome.reason  # in our words: Centra's may quote the buyer
+    assert refusal["msg"] not in outcome.reason
 
 
 async def test_an_endpoint_that_is_not_allowed_is_a_matter_of_credentials() -> None:

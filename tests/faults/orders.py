@@ -83,7 +83,9 @@ async def centra_orders(deployment: Deployment, order_id: str) -> list[Json]:
     """The Centra orders that bear an order's mark, by number."""
     mark = f"mirakl:{deployment.channel}:{order_id}"
     answer: Any = await deployment.lab.ask(deployment.lab.centra, "/_sandbox/orders")
-    return sorted((o for o in answer["orders"] if o["internal_comment"] == mark), key=lambda order: int(order["number"]))
+    return sorted(
+        (o for o in answer["orders"] if o["internal_comment"] == mark), key=lambda order: int(order["number"])
+    )
 
 
 async def record(deployment: Deployment, order_id: str) -> Json:
@@ -171,7 +173,9 @@ async def judge(deployment: Deployment, ids: Collection[str], *, cancelled: Coll
     for order_id in (*ids, *cancelled):
         seen = Seen(
             state=bought[order_id]["state"],
-            decisions=[e for e in entries if e.get("order_id") == order_id and e["code"] in ("OR21", "ACCEPTED", "LAPSED")],
+            decisions=[
+                e for e in entries if e.get("order_id") == order_id and e["code"] in ("OR21", "ACCEPTED", "LAPSED")
+            ],
             orders=await centra_orders(deployment, order_id),
             completions=[e for e in completions if e["comment"] == f"mirakl:{deployment.channel}:{order_id}"],
             known=known,

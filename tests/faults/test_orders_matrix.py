@@ -1,4 +1,4 @@
-"""Kill -9 of one of two replicas at each fail point between reading an order and its last effect: the other finishes."""
+"""Kill -9 of one of two replicas at each fail point from reading an order to its last effect: the other finishes."""
 
 from __future__ import annotations
 

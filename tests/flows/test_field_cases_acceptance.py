@@ -48,20 +48,6 @@ async def test_field_case_42_partial_acceptance_is_not_allowed(database_url: str
             await until(both_decided, "what a person decides is sent")
 
 
-async def test_a_part_is_accepted_where_that_is_allowed(database_url: str) -> None:
-    """Path A: the line that is there goes to Centra, the other one is refused with the same call."""
-    async with deployed(database_url, order_shape()) as place:
-        there, gone = (size["sku"] for size in (await place.sizes())[:2])
-        await place.sell(gone, 0)
-        async with serving(place) as service:
-            order_id = await service.buy(there, gone, **AT_ONCE)
-            await service.ends(Outcome.RELEASED, order_id)
-            assert [line["sku"] for line in (await service.entry(order_id))["lines"]] == [there]
-            states = {line["sku"]: line["state"] for line in (await service.bought())[order_id]["lines"].values()}
-            assert states == {there: "SHIPPING", gone: "REFUSED"}
-            assert await service.decided() == [order_id]
-
-
 async def test_field_case_44_paused_is_not_blind(database_url: str) -> None:
     """Nothing is written, 61 of 72 hours are gone: the watch says so from live data, and the lapse is seen."""
     lines = {FR: f"accept_within_seconds = {72 * 3_600}"}
@@ -109,23 +95,37 @@ async def _cancel_in_centra(service: Service, order_id: str) -> None:
 
 
 async def test_field_case_16_a_price_far_below_ours_waits_for_a_person(database_url: str) -> None:
-    """Held before anything is accepted or entered; whoever decides, decides once."""
-    async with running(database_url, order_shape()) as service:
-        sku = (await service.sizes())[0]["sku"]
-        cheap: Json = {"lines": [{"sku": sku, "price_unit": 19.90}]}
-        yes, no, fair = await service.place({**cheap, **AT_ONCE}, cheap, {"lines": [{"sku": sku, "price_unit": 44.90}]})
-        await service.ends(Outcome.RELEASED, fair)
-        for order_id in (yes, no):
-            words = await service.asks(order_id)
-            assert "19.90 EUR" in words
-            assert "59.9" in words
-            assert await service.entered(order_id) == []
-        assert await service.decided() == [fair]
+    """Held before anything is accepted or entered; whoever decides, decides once.
 
-        await service.choose(yes, Choice.ACCEPT)
-        await service.choose(no, Choice.REFUSE)
-        await service.ends(Outcome.RELEASED, yes)
-        await service.ends(Outcome.REFUSED, no)
-        assert sorted(await service.decided()) == sorted([fair, yes, no])
-        assert (await service.entry(yes))["totals"]["grand_total"] == 19.90
-        assert await service.entered(no) == []
+    Beside it an order of which a part is accepted, where that is allowed: one call, and that part goes to Centra.
+    """
+    async with deployed(database_url, order_shape()) as place:
+        sku, gone = (size["sku"] for size in (await place.sizes())[:2])
+        await place.sell(gone, 0)
+        cheap: Json = {"lines": [{"sku": sku, "price_unit": 19.90}]}
+        async with serving(place) as service:
+            await service.at_rest()  # our own prices are read
+            yes, no, fair, part = await service.place(
+                {**cheap, **AT_ONCE},
+                cheap,
+                {"lines": [{"sku": sku, "price_unit": 44.90}]},
+                {"lines": [{"sku": sku}, {"sku": gone}], **AT_ONCE},
+            )
+            await service.ends(Outcome.RELEASED, fair, part)
+            assert [line["sku"] for line in (await service.entry(part))["lines"]] == [sku]
+            states = {line["sku"]: line["state"] for line in (await service.bought())[part]["lines"].values()}
+            assert states == {sku: "SHIPPING", gone: "REFUSED"}
+            for order_id in (yes, no):
+                words = await service.asks(order_id)
+                assert "19.90 EUR" in words
+                assert "59.9" in words
+                assert await service.entered(order_id) == []
+            assert sorted(await service.decided()) == sorted([fair, part])
+
+            await service.choose(yes, Choice.ACCEPT)
+            await service.choose(no, Choice.REFUSE)
+            await service.ends(Outcome.RELEASED, yes)
+            await service.ends(Outcome.REFUSED, no)
+            assert sorted(await service.decided()) == sorted([fair, part, yes, no])
+            assert (await service.entry(yes))["totals"]["grand_total"] == 19.90
+            assert await service.entered(no) == []

@@ -353,6 +353,7 @@ async def test_an_increase_of_a_scarce_sku_waits_for_a_pass_over_the_orders(data
     far = {FR: "stock = {read_back_seconds = 86400}"}
     async with running(database_url, order_shape(fta=5, scale=120, channel_lines=far)) as service:
         scarce, plain = (await _skus(service))[:2]
+        await service.webhooks_on()  # changes are known at once
         await until(lambda: _rested(service), "a pass just ended, and a file may leave at once")
         await service.sell(scarce, 6)
         order_id = await service.buy(scarce, **NEVER_PAID, **AT_ONCE)

@@ -1,6 +1,8 @@
 -- Grant-only, all or nothing: take the costs $3 from the buckets $2 now, or take nothing and say when to try.
 -- $4: what share of each bucket this caller may use; the rest stays for those with more headroom. Rows are locked in name
--- order. A bucket that is not there grants nothing. Index: the primary key.
+-- order. A bucket that is not there grants nothing. An allowance (more than one call at once) may forget its last moments
+-- in a crash of Postgres, so its callers do not queue up for the disk; a spaced call is remembered for good.
+-- Index: the primary key.
 WITH wanted AS (
     SELECT w.name, w.cost FROM unnest($2::text[], $3::double precision[]) AS w (name, cost)
 ), locked AS MATERIALIZED (
@@ -27,6 +29,7 @@ WITH wanted AS (
     WHERE p.scope = $1 AND p.name = l.name AND (SELECT granted FROM verdict)
     RETURNING p.name, p.grants
 )
-SELECT v.granted, v.wait_seconds, array_agg(t.name) AS names, array_agg(t.grants) AS grants
+SELECT v.granted, v.wait_seconds, array_agg(t.name) AS names, array_agg(t.grants) AS grants,
+       CASE WHEN (SELECT min(l.capacity) > 1 FROM locked AS l) THEN set_config('synchronous_commit', 'off', true) END
 FROM verdict AS v LEFT JOIN taken AS t ON true
 GROUP BY v.granted, v.wait_seconds
