@@ -268,7 +268,7 @@ async def test_a_deadlock_is_repeated(database: Database) -> None:
         return steps
 
     await asyncio.gather(database.transact(crossing("one", "a", "b")), database.transact(crossing("two", "b", "a")))
-    assert sorted(tries.values()) == [1, 2]
+    assert max(tries.values()) >= 2, "one was the victim, and was repeated; on a busy machine each may be once"
 
 
 # ---------------------------------------------------------------------------------------------------- claim
