@@ -7,7 +7,7 @@ from app.flows.entry_check import check
 from app.flows.entry_turn import Turn
 from app.flows.order_readback import read_back
 from app.policies.order_steps import surplus
-from app.store.effects import EffectClass
+from app.store.effects import EffectClass, EffectState, decide
 from app.store.outbox import Held, Verdict
 from app.wire.outcome import Applied, Outcome, Refused, Unknown
 
@@ -22,6 +22,9 @@ async def cancel(one: Turn) -> Verdict | None:
     found = answer.value
     if any(line.shipped for line in found.entry.lines):
         return Held("cancelled at the marketplace, and shipped in Centra already: stop the parcel, or expect it back")
+    if found.entry.is_cancelled and (doubt := await one.doubt(CANCEL)) is not None:
+        async with one.services.database.work.acquire() as connection:
+            await decide(connection, doubt.id, EffectState.APPLIED, "the order is cancelled")
     if not found.entry.is_cancelled:
         for number in (one.record.number, *one.record.parts):
             assert number is not None
