@@ -35,6 +35,8 @@ HOT_SKUS = 5
 HOT_SHARE = 0.5
 SETTLE_SECONDS = 45.0
 DAY = 86_400.0
+ORDER_API_CODES = ("OrderCreate", "OrderComplete")
+"""Calls of Centra's Order API, which counts in none of its plan's buckets."""
 ACTS = ("all", "stock", "orders")
 
 
@@ -282,11 +284,13 @@ def _show_calls(console: Console, found: Report) -> None:
     calls.add_column("at most")
     for code in dict.fromkeys(code for by_code in found.calls.values() for code in by_code):
         counts = [str(by_code.get(code, "")) for by_code in found.calls.values()]
-        calls.add_row(code, *counts, "its plan's six buckets" if code in found.calls["centra"] else _ceiling(code))
+        calls.add_row(code, *counts, _ceiling(code, centra=code in found.calls["centra"]))
     console.print(calls)
 
 
-def _ceiling(code: str) -> str:
+def _ceiling(code: str, *, centra: bool) -> str:
+    if centra:
+        return "none published" if code in ORDER_API_CODES else "its plan's six buckets"
     name = next((name for name in (code, f"{code}.pass") if name in codes()), None)
     if name is None:
         return ""

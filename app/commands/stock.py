@@ -12,7 +12,7 @@ from app.domain.ids import MarketId
 from app.domain.stock import Size, Topology, Unreadable
 from app.policies.stock import StockPolicy, available
 from app.settings import Channel, SettingsError
-from app.store import mirrors, offers, outbox
+from app.store import mirrors, offers, outbox, reservations
 from app.store.effects import audit
 from app.store.pool import Connection, Row
 from app.store.sizes import size_of
@@ -31,8 +31,14 @@ async def explain(console: Console, sku: str) -> bool:
         tree = Tree(f"[bold]{sku}[/]")
         _sizes(tree, sizes)
         known = bool(sizes)
+        promised = await reservations.unplaced(connection, source, sku)
+        for row in promised:
+            tree.add(
+                f"{row['units']} promised to {row['channel']}'s order {row['order_id']}, not taken from Centra's stock"
+            )
+        unplaced = sum(row["units"] for row in promised)
         for channel in told.channels.channel:
-            known = await _channel(tree, connection, channel, sku, sizes, topology) or known
+            known = await _channel(tree, connection, channel, sku, sizes, topology, unplaced) or known
         console.print(tree)
         return known
 
@@ -46,7 +52,7 @@ def _sizes(tree: Tree, sizes: list[Row]) -> None:
 
 
 async def _channel(
-    tree: Tree, connection: Connection, channel: Channel, sku: str, sizes: list[Row], topology: Topology
+    tree: Tree, connection: Connection, channel: Channel, sku: str, sizes: list[Row], topology: Topology, unplaced: int
 ) -> bool:
     branch = tree.add(f"[bold]{channel.id}[/] (market {channel.market})")
     size: Size | None = size_of(sizes[0], sku) if sizes else None
@@ -54,7 +60,7 @@ async def _channel(
     policy = StockPolicy(
         MarketId(channel.market), stock.buffer, stock.cap, stock.offset_per_warehouse, stock.sell_preorders
     )
-    outcome = available(size, topology, policy)
+    outcome = available(size, topology, policy, unplaced)
     for step in outcome.steps:
         branch.add(step)
     if isinstance(outcome, Unreadable):

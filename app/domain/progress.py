@@ -43,6 +43,19 @@ class Outcome(StrEnum):
     """Not ours to ship, or over before we came."""
 
 
+class EntryCall(StrEnum):
+    """The calls of an order's entry, as the ledger names them."""
+
+    CREATE = "OrderCreate"
+    COMPLETE = "OrderComplete"
+    HOLD = "OrderHold"
+    RELEASE = "OrderRelease"
+    CONFIRM = "OrderConfirm"
+    CANCEL = "OrderCancel"
+    CANCEL_LINES = "OrderCancelLines"
+    CANCEL_AT_MARKETPLACE = "OR29"
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """Which lines are accepted, and the steps that led there, in words."""

@@ -1,4 +1,7 @@
-"""One file, one flow, the whole story of a fact. A new flow is a new file here; nothing else lists it."""
+"""One file, one flow, the whole story of a fact. A new flow is a new file here; nothing else lists it.
+
+`order_stock` and the folder `entry` hold longer steps of the two flows of an order.
+"""
 
 from __future__ import annotations
 

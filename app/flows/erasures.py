@@ -11,7 +11,7 @@ from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.store import buyers
 from app.store.buyers import ERASURES
-from app.store.effects import EffectClass, EffectState, audit, decide, write_again
+from app.store.effects import EffectClass, audit, record, write_again
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Transaction
 from app.wire.outcome import Applied, RefusalKind, Refused
@@ -36,13 +36,10 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     )
 
     async def steps(tx: Transaction) -> None:
+        await record(tx.connection, effect_id, outcome)
         if isinstance(outcome, Applied):
-            await decide(tx.connection, effect_id, EffectState.APPLIED)
             await buyers.erased_in_centra(tx.connection, scope, claim.key)
             await audit(tx.connection, scope, ERASURES, f"order:{claim.key}", "erased here", "erased in Centra", None)
-        else:
-            state = EffectState.REFUSED if isinstance(outcome, Refused) else EffectState.UNKNOWN
-            await decide(tx.connection, effect_id, state, outcome.reason)
 
     await services.database.transact(steps)
     if isinstance(outcome, Applied):

@@ -3,7 +3,7 @@
 A key is Mirakl's order id, in the order's lane. Steps (business rules 12 to 17): create without placing, store the
 number under our claim, give Centra our id, place it blocked, read it back, release, confirm; or cancel it when the
 marketplace did. Only placing makes an order, and only the stored number is ever placed. The steps that take more than a
-few lines stand beside this file: `entry_create`, `entry_check`, `entry_cancel`.
+few lines stand beside this file: `entry/create`, `entry/check`, `entry/cancel`.
 
 The create is a *create* effect, decided by looking for our mark in Centra; everything after it is a *state* or *safe*
 effect on the stored number.
@@ -15,14 +15,16 @@ from collections.abc import Awaitable, Callable
 
 from app import failpoints
 from app.centra.order_entry import completion
+from app.domain.progress import EntryCall
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.failpoints import fail_point
-from app.flows.entry_cancel import cancel, cancel_lines
-from app.flows.entry_check import check, note_parts
-from app.flows.entry_create import create, rest
-from app.flows.entry_turn import Turn
-from app.flows.order_readback import read_back
+from app.flows.entry.cancel import cancel, cancel_lines
+from app.flows.entry.check import check, note_parts
+from app.flows.entry.create import create
+from app.flows.entry.read_back import read_back
+from app.flows.entry.rest import rest
+from app.flows.entry.turn import Turn
 from app.flows.orders import step_policy
 from app.policies.order_entry import reference
 from app.policies.order_steps import Ask, EntryAction, Wait, next_entry_step
@@ -35,7 +37,6 @@ from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused
 
-COMPLETE, RELEASE, CONFIRM, HOLD = "OrderComplete", "OrderRelease", "OrderConfirm", "OrderHold"
 GATHER_SECONDS = 0.03
 MOST_STEPS = 12
 
@@ -61,7 +62,7 @@ async def _advance(turn: Pass, claim: Claim) -> Verdict:
         one = Turn(turn, claim, record, settings)
         match step:
             case None:
-                return await rest(one)
+                verdict = await rest(one)
             case Wait(reason, seconds):
                 return Waiting(services.clock.after(seconds or 60.0), reason)
             case Ask(reason):
@@ -106,7 +107,7 @@ async def _complete(one: Turn) -> Verdict | None:
     """Place the order, blocked: it is let go once it was read back, and the marketplace says that it may be shipped."""
     if one.settings.block == "hold" and (verdict := await _hold(one)) is not None:
         return verdict
-    outcome = await _complete_all(one, COMPLETE, paid=one.settings.block == "hold")
+    outcome = await _complete_all(one, EntryCall.COMPLETE, paid=one.settings.block == "hold")
     await fail_point(failpoints.ENTRY_COMPLETE_ANSWERED)
     if not isinstance(outcome, Applied):
         return one.refused(outcome, "Centra does not place the order")
@@ -115,7 +116,7 @@ async def _complete(one: Turn) -> Verdict | None:
     return None
 
 
-async def _complete_all(one: Turn, code: str, *, paid: bool) -> Outcome[None]:
+async def _complete_all(one: Turn, code: EntryCall, *, paid: bool) -> Outcome[None]:
     """Complete the order and its parts; a state effect on stored numbers, so a lost answer is simply asked again."""
     assert one.record.number is not None
     assert one.services.order_api is not None
@@ -149,11 +150,11 @@ async def _hold(one: Turn, *, on: bool = True) -> Verdict | None:
     assert one.record.number is not None
     for number in (one.record.number, *one.record.parts):
         why = "waits for the marketplace's release" if on else "released by the marketplace"
-        effect_id = await one.sent(HOLD, EffectClass.STATE)
+        effect_id = await one.sent(EntryCall.HOLD, EffectClass.STATE)
         outcome = await one.services.centra.hold_order(
             number, on, why, effect_id=str(effect_id), usable_until=one.turn.usable_until
         )
-        await one.decided(effect_id, HOLD, outcome)
+        await one.decided(effect_id, EntryCall.HOLD, outcome)
         if not isinstance(outcome, Applied):
             return one.refused(outcome, "Centra does not hold the order" if on else "Centra does not let it go")
     return None
@@ -164,7 +165,7 @@ async def _release(one: Turn) -> Verdict | None:
     entry = one.record.entry
     if entry is not None and entry.held and (verdict := await _hold(one, on=False)) is not None:
         return verdict
-    outcome = await _complete_all(one, RELEASE, paid=True)
+    outcome = await _complete_all(one, EntryCall.RELEASE, paid=True)
     await fail_point(failpoints.ENTRY_RELEASE_ANSWERED)
     if not isinstance(outcome, Applied):
         return one.refused(outcome, "Centra does not unblock the order")
@@ -181,12 +182,12 @@ async def _release(one: Turn) -> Verdict | None:
 async def _confirm(one: Turn) -> Verdict | None:
     assert one.record.number is not None
     for number in (one.record.number, *one.record.parts):
-        effect_id = await one.sent(CONFIRM, EffectClass.STATE)
+        effect_id = await one.sent(EntryCall.CONFIRM, EffectClass.STATE)
         outcome = await one.services.centra.confirm_order(
             number, effect_id=str(effect_id), usable_until=one.turn.usable_until
         )
         await fail_point(failpoints.ENTRY_CONFIRM_ANSWERED)
-        await one.decided(effect_id, CONFIRM, outcome)
+        await one.decided(effect_id, EntryCall.CONFIRM, outcome)
         if isinstance(outcome, Refused) and outcome.kind is RefusalKind.USER_ERRORS:
             state = await read_back(one.services, one.scope, one.record)  # confirmed already, or on its way further
             if not isinstance(state, Applied) or state.value.entry.status == "PENDING":

@@ -12,17 +12,17 @@ units are reserved from the first sight, so that what is published sinks at once
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-import anyio
 import msgspec
 
 from app import failpoints
 from app.domain.orders import OPEN_STATES, Order
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
+from app.engine.patience import patiently
 from app.engine.retry import after_failure
 from app.failpoints import fail_point
 from app.mirakl.order_facts import Told, told_of
@@ -37,7 +37,7 @@ from app.store.reservations import Reserved
 from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.wire.decode import Items
-from app.wire.outcome import Applied, Failure, NotSent, Outcome
+from app.wire.outcome import Applied, Failure, Outcome
 
 INTAKE = "order_intake"
 WATERMARK = "orders.watermark"
@@ -46,7 +46,6 @@ OVERLAP = timedelta(minutes=2)
 OVERLAP_ROWS = 10
 """Rows that a page shares with the one before: so many may leave the window meanwhile, and nothing is missed."""
 MOST_SWEEPS = 20
-PATIENCE_SECONDS = 60.0
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -124,7 +123,7 @@ async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> O
     """
     offset, swept, totals = 0, set[str](), set[int]()
     while True:
-        answer, began = await _page(turn, _at(query, offset), opens)
+        answer, began = await _page(turn, replace(query, offset=offset), opens)
         if not isinstance(answer, Applied):
             return answer
         opens, page = False, answer.value
@@ -147,28 +146,17 @@ async def _sweep(turn: Pass, query: OrderQuery, read: Read, *, opens: bool) -> O
             await turn.extend()
 
 
-def _at(query: OrderQuery, offset: int) -> OrderQuery:
-    return OrderQuery(query.start_update, query.end_update, query.states, query.order_ids, offset, query.max)
-
-
 async def _page(turn: Pass, query: OrderQuery, opens: bool) -> tuple[Outcome[OrderPage], datetime]:
-    """One page, and when its call began.
+    """One page, and when its call began."""
+    services, began = turn.services, turn.services.clock.now()
 
-    A short wait for its permit is waited for here, since giving up would begin the window anew.
-    """
-    services = turn.services
-    while True:
+    async def call() -> Outcome[OrderPage]:
+        nonlocal began
         began = services.clock.now()
-        answer = await services.mirakl[turn.scope].or11_list_orders(query, opens=opens)
-        if (
-            opens
-            or not isinstance(answer, NotSent)
-            or (answer.retry_at_seconds or PATIENCE_SECONDS) >= PATIENCE_SECONDS
-        ):
-            return answer, began
-        await anyio.sleep((answer.retry_at_seconds or 1.0) / services.clock.scale)
-        if not turn.still_ours:
-            await turn.extend()
+        return await services.mirakl[turn.scope].or11_list_orders(query, opens=opens)
+
+    answer = await (call() if opens else patiently(turn, call))
+    return answer, began
 
 
 async def _end_pass(tx: Transaction, turn: Pass, ended: Passed) -> None:

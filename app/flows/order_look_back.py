@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import anyio
 import msgspec
 
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
+from app.engine.patience import patiently
 from app.engine.retry import after_failure
 from app.flows.order_intake import store_orders
-from app.mirakl.order_schema import RawOrder
 from app.store import mirrors
 from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
 from app.telemetry.logs import log
 from app.wire.decode import Items
-from app.wire.outcome import Applied, NotSent, Outcome
+from app.wire.outcome import Applied
 
 LOOK_BACK = "order_look_back"
 EVERY_SECONDS = 86_400.0
 FIRST_SECONDS = 600.0
 POLL_SECONDS = 10.0
 LOST_SECONDS = 3_600.0
-PATIENCE_SECONDS = 60.0
 SLICE = 100
 
 
@@ -78,7 +76,8 @@ async def _follow(turn: Pass, claim: Claim, export: Export) -> Verdict:
 async def _fetch(turn: Pass, claim: Claim, export: Export, urls: tuple[str, ...]) -> Verdict:
     services, count = turn.services, 0
     for url in urls:
-        answer = await _download(turn, url)
+        # its link serves once, so a missing permit is waited for here
+        answer = await patiently(turn, lambda: services.mirakl[turn.scope].or15_download_orders(url))  # noqa: B023 - awaited here
         if not isinstance(answer, Applied):
             await _keep(turn, None)
             return after_failure(answer, claim, services.clock, services.pauses, turn.scope)
@@ -93,19 +92,6 @@ async def _fetch(turn: Pass, claim: Claim, export: Export, urls: tuple[str, ...]
     await _keep(turn, None)
     log.info("orders_looked_back", scope=turn.scope, count=count)
     return Settled(services.clock.after(EVERY_SECONDS))
-
-
-async def _download(turn: Pass, url: str) -> Outcome[Items[RawOrder]]:
-    """One file. Its link serves once, so a missing permit is waited for here."""
-    services = turn.services
-    while True:
-        answer = await services.mirakl[turn.scope].or15_download_orders(url)
-        seconds = answer.retry_at_seconds if isinstance(answer, NotSent) else None
-        if seconds is None or seconds > PATIENCE_SECONDS:
-            return answer
-        await anyio.sleep(seconds / services.clock.scale)
-        if not turn.still_ours:
-            await turn.extend()
 
 
 FLOW = Flow(

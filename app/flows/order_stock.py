@@ -13,7 +13,7 @@ from app.domain.ids import MarketId, Sku
 from app.domain.orders import Order
 from app.domain.stock import Topology
 from app.engine.flow import Pass, Services
-from app.flows.order_readback import read_back
+from app.flows.entry.read_back import read_back
 from app.flows.sizes import fresh_sizes
 from app.flows.sweep import SWEPT
 from app.policies.acceptance import Stock

@@ -28,7 +28,7 @@ from app.policies import acceptance
 from app.policies.acceptance import Accept, AcceptancePolicy, HoldOrder
 from app.policies.order_steps import Action, Ask, End, StepPolicy, Wait, next_step
 from app.settings import OrderSettings
-from app.store import mirrors, offers, orders, reservations
+from app.store import effects, mirrors, offers, orders, reservations
 from app.store.effects import EffectClass, EffectState, audit, decide, open_effect, write_sent
 from app.store.marks import Mark
 from app.store.orders import ORDER_ENTRY, ORDERS, RANKS, SELLER_REFERENCES
@@ -36,7 +36,7 @@ from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
-from app.wire.outcome import Applied, Failure, NotSent, RefusalKind, Refused, Unknown
+from app.wire.outcome import Applied, Failure, RefusalKind, Refused, Unknown
 
 CODE = "OR21"
 PARTIAL = "orders.partial_acceptance"
@@ -79,7 +79,7 @@ async def _advance(turn: Pass, claim: Claim) -> Verdict:
 
 def step_policy(settings: OrderSettings) -> StepPolicy:
     """What a channel decides about the course of an order."""
-    return StepPolicy(settings.start_at, settings.accepted_elsewhere, settings.confirm, settings.unallocated_seconds)
+    return StepPolicy(settings.start_at, settings.accepted_elsewhere, settings.confirm)
 
 
 async def _act(turn: Pass, claim: Claim, record: Record, step: Action, settings: OrderSettings) -> Verdict | None:
@@ -93,9 +93,7 @@ async def _act(turn: Pass, claim: Claim, record: Record, step: Action, settings:
         case Action.NOTE_ACCEPTANCE:
             await _note_acceptance(turn, record)
         case Action.ENTER:
-            await turn.services.database.mark(
-                [Mark(turn.scope, ORDER_ENTRY, claim.key, lane=claim.key, lane_rank=RANKS[ORDER_ENTRY])]
-            )
+            await turn.services.database.mark([orders.mark_of(turn.scope, ORDER_ENTRY, claim.key)])
             return Settled()
         case Action.ACCEPT:
             return await _accept(turn, claim, record, settings)
@@ -125,7 +123,7 @@ async def _end(turn: Pass, record: Record, outcome: Outcome) -> Verdict:
             channels = [turn.scope] if turn.services.channel(turn.scope).stock.on else []
             for listed in await offers.marks_for(tx.connection, channels, [line.sku for line in record.order.lines]):
                 tx.mark(await offers.push_again(tx.connection, listed.scope, [listed.key]))
-            tx.mark([Mark(turn.scope, ORDER_ENTRY, order_id, lane=order_id, lane_rank=RANKS[ORDER_ENTRY])])
+            tx.mark([orders.mark_of(turn.scope, ORDER_ENTRY, order_id)])
 
     await turn.services.database.transact(steps)
     metrics.orders_ended.labels(turn.scope, outcome.value).inc()
@@ -279,9 +277,8 @@ async def _not_accepted(
     turn: Pass, claim: Claim, record: Record, effect_id: EffectId, failure: Failure
 ) -> Verdict | None:
     services = turn.services
-    ended = {Unknown: EffectState.UNKNOWN, Refused: EffectState.REFUSED, NotSent: EffectState.NOT_APPLIED}
     async with services.database.work.acquire() as connection:
-        await decide(connection, effect_id, ended[type(failure)], failure.reason)
+        await effects.record(connection, effect_id, failure)
     log.warning("order_not_accepted", scope=turn.scope, key=claim.key, outcome=type(failure).__name__)
     match failure:
         case Unknown():

@@ -14,12 +14,12 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.store import orders
-from app.store.effects import EffectClass, EffectState, audit, decide, open_effect, write_again
+from app.store.effects import EffectClass, EffectState, audit, decide, open_effect, record, write_again
 from app.store.marks import Mark
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Connection, Transaction
 from app.telemetry.logs import log
-from app.wire.outcome import Applied, Failure, Refused, Unknown
+from app.wire.outcome import Applied, Failure, Unknown
 
 ORPHANS, SCAN = "orphans", "scan"
 CODE = "OrderCancel"
@@ -71,12 +71,8 @@ async def _cancel(turn: Pass, claim: Claim, number: int) -> Verdict:
         outcome = await services.centra.cancel_order(
             order.id, "a duplicate that was never placed", effect_id=str(effect_id), usable_until=turn.usable_until
         )
-        state = EffectState.APPLIED if isinstance(outcome, Applied) else EffectState.UNKNOWN
-        words = None if isinstance(outcome, Applied) else outcome.reason
-        if isinstance(outcome, Refused):
-            state = EffectState.REFUSED
         async with services.database.work.acquire() as connection:
-            await decide(connection, effect_id, state, words)
+            await record(connection, effect_id, outcome)
         if not isinstance(outcome, Applied):
             return _later(turn, claim, outcome)
     doubt = await open_effect(services.database, turn.scope, claim.key, CODE)
@@ -112,10 +108,10 @@ async def _scan(turn: Pass, claim: Claim) -> Verdict:
         count = 0
         for order in old:
             channel, order_id = _mark_of(order) or ("", "")
-            record = await orders.read(tx.connection, channel, order_id)
-            if record is None or order.number in (record.number, *record.parts):
+            ours = await orders.read(tx.connection, channel, order_id)
+            if ours is None or order.number in (ours.number, *ours.parts):
                 continue
-            if record.number is None and record.outcome is None:
+            if ours.number is None and ours.outcome is None:
                 continue  # it may be adopted yet
             number = CentraNumber(order.number)
             tx.mark(await mark_orphan(tx.connection, turn.scope, number, channel, order_id))

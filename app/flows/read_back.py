@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import anyio
 import msgspec
 
 from app.domain.ids import Sku
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
+from app.engine.patience import patiently
 from app.engine.retry import after_failure
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import Offer
@@ -27,8 +27,7 @@ from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
-from app.wire.decode import Items
-from app.wire.outcome import Applied, NotSent, Outcome
+from app.wire.outcome import Applied, NotSent
 
 READ_BACK = "read_back"
 FULL_SECONDS = 86_400.0
@@ -36,7 +35,6 @@ OVERLAP_SECONDS = 120.0
 FIRST_POLL_SECONDS = 2.0
 PAGE = 2_000
 EXPORT_LOST_SECONDS = 3_600.0
-PATIENCE_SECONDS = 60.0
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -110,7 +108,8 @@ async def _fetch(turn: Pass, claim: Claim, export: Export, asked_at: datetime, u
     services, scope = turn.services, turn.scope
     found: list[Live] = []
     for url in urls:
-        answer = await _download(turn, url)
+        # its link serves once, so a missing permit is waited for here
+        answer = await patiently(turn, lambda: services.mirakl[turn.scope].of54_download_offers(url))  # noqa: B023 - awaited here
         if not isinstance(answer, Applied):
             await _keep(turn, msgspec.structs.replace(export, tracking_id=None))
             return after_failure(answer, claim, services.clock, services.pauses, scope)
@@ -132,22 +131,6 @@ async def _fetch(turn: Pass, claim: Claim, export: Export, asked_at: datetime, u
     asked = asked_at.isoformat()
     await _keep(turn, Export(last_asked_at=asked, last_full_at=asked if export.full else export.last_full_at))
     return Settled(services.clock.after(services.channel(scope).stock.read_back_seconds))
-
-
-async def _download(turn: Pass, url: str) -> Outcome[Items[Offer]]:
-    """One file. Its link serves once, so a missing permit is waited for here."""
-    services = turn.services
-    while True:
-        answer = await services.mirakl[turn.scope].of54_download_offers(url)
-        if (
-            not isinstance(answer, NotSent)
-            or answer.retry_at_seconds is None
-            or answer.retry_at_seconds > PATIENCE_SECONDS
-        ):
-            return answer
-        await anyio.sleep(answer.retry_at_seconds / services.clock.scale)
-        if not turn.still_ours:
-            await turn.extend()
 
 
 def _live(offer: Offer) -> Live:

@@ -12,12 +12,12 @@ from app.engine.flow import Flow, Gate, Pass, Services
 from app.engine.retry import after_failure, retry_at
 from app.mirakl.orders import REFERENCES_LIMIT
 from app.store import orders
-from app.store.effects import EffectClass, EffectState, decide, write_again
+from app.store.effects import EffectClass, EffectState, decide, record, write_again
 from app.store.orders import SELLER_REFERENCES
 from app.store.outbox import Claim, Held, Postponed, Verdict
 from app.store.pool import Transaction
 from app.telemetry import metrics
-from app.wire.outcome import Applied, Refused
+from app.wire.outcome import Applied
 
 CODE = "OR04"
 
@@ -49,8 +49,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     metrics.effects.labels(scope, turn.flow, CODE, type(outcome).__name__.lower()).inc()
     if not isinstance(outcome, Applied):
         async with services.database.work.acquire() as connection:
-            state = EffectState.REFUSED if isinstance(outcome, Refused) else EffectState.UNKNOWN
-            await decide(connection, effect_id, state, outcome.reason)
+            await record(connection, effect_id, outcome)
         return {c: after_failure(outcome, c, services.clock, services.pauses, scope) for c in turn.claims}
     refused = {order_id: words for order_id, words in outcome.value.items() if words is not None}
 

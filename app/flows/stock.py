@@ -33,7 +33,7 @@ from app.policies import guard
 from app.policies.stock import StockPolicy, available
 from app.settings import Channel
 from app.store import imports, mirrors, offers
-from app.store.effects import EffectState, decide
+from app.store.effects import EffectState, decide, record
 from app.store.imports import Line, SlotTakenError
 from app.store.marks import Mark
 from app.store.offers import STOCK, StockOffer, Wanted
@@ -276,15 +276,13 @@ async def _after(
 
     async def steps(transaction: Transaction) -> None:
         connection = transaction.connection
+        await record(connection, effect_id, failure)
         match failure:
             case Unknown(reason):
-                await decide(connection, effect_id, EffectState.UNKNOWN, reason)
                 await give_up(transaction, scope, import_id, reason)
             case Refused(reason):
-                await decide(connection, effect_id, EffectState.REFUSED, reason)
                 await imports.finish(connection, import_id, "refused", note=reason)
             case NotSent(reason):
-                await decide(connection, effect_id, EffectState.NOT_APPLIED, reason)
                 await imports.finish(connection, import_id, "not_sent", note=reason)
 
     await services.database.transact(steps)

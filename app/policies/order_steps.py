@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from app.domain.orders import ACCEPTANCE_TIMEOUT, ENDED_STATES, SENT_STATES, OrderState
-from app.domain.progress import Acceptor, Choice, EntryLine, Outcome, Record
+from app.domain.progress import Acceptor, Choice, EntryCall, EntryLine, Outcome, Record
 
 ACCEPTED_STATES = (OrderState.WAITING_DEBIT, OrderState.WAITING_DEBIT_PAYMENT, OrderState.SHIPPING)
+INCOMPLETE, PENDING = "INCOMPLETE", "PENDING"
+"""Statuses of Centra: created and not placed, placed and not confirmed."""
 REREAD_SECONDS = 60.0
 """After an accepted order that did not move is read again by its id, and an unallocated one in Centra."""
 
@@ -75,7 +78,6 @@ class StepPolicy:
     start_at: datetime | None = None
     accepted_elsewhere: str = "hold"
     confirm: bool = True
-    unallocated_seconds: float = 600.0
 
 
 Step = Action | End | Wait | Ask
@@ -256,3 +258,28 @@ def unallocated(record: Record) -> int:
     short = record.decided.short if record.decided else ()
     lines = record.entry.lines if record.entry else ()
     return sum(max(0, e.quantity - e.allocated - e.shipped) for e in lines if e.line_id not in short)
+
+
+def is_done(call: EntryCall, record: Record) -> bool:
+    """Whether what was read back shows that a *state* call was applied. What a cancelled order does not show any more
+    counts as not seen.
+    """
+    entry = record.entry
+    if call is EntryCall.CANCEL_AT_MARKETPLACE:
+        return record.order.state == OrderState.CANCELED
+    if entry is None or entry.is_cancelled:
+        return entry is not None and call is EntryCall.CANCEL
+    match call:
+        case EntryCall.CREATE | EntryCall.COMPLETE:
+            return entry.status != INCOMPLETE
+        case EntryCall.HOLD:
+            return entry.held == record.blocked
+        case EntryCall.RELEASE:
+            return not entry.unpaid
+        case EntryCall.CONFIRM:
+            return entry.status not in (INCOMPLETE, PENDING)
+        case EntryCall.CANCEL:
+            return False
+        case EntryCall.CANCEL_LINES:
+            return not surplus(record)
+    assert_never(call)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from app.domain.ids import EffectId
 from app.store.pool import Connection, Database
 from app.store.statements import sql, storable
+from app.wire.outcome import Applied, NotSent, Outcome, Refused, Unknown
 
 
 class EffectClass(StrEnum):
@@ -79,18 +80,38 @@ async def decide(connection: Connection, effect_id: EffectId, state: EffectState
     return await connection.fetchval(sql("effect/decide"), effect_id, state.value, storable(detail)) is not None
 
 
+async def record(connection: Connection, effect_id: EffectId, outcome: Outcome[object]) -> None:
+    """Write down how a call ended by its outcome; an unknown one stays in doubt."""
+    match outcome:
+        case Applied():
+            await decide(connection, effect_id, EffectState.APPLIED)
+        case Refused(reason):
+            await decide(connection, effect_id, EffectState.REFUSED, reason)
+        case NotSent(reason):
+            await decide(connection, effect_id, EffectState.NOT_APPLIED, reason)
+        case Unknown(reason):
+            await decide(connection, effect_id, EffectState.UNKNOWN, reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """A call about an order that left, or was about to, and of which nobody knows how it ended."""
 
     id: EffectId
     sent_at: datetime
+    code: str
 
 
 async def open_effect(database: Database, scope: str, lane: str, code: str) -> Doubt | None:
     """The call of a code that is in doubt in a lane: its answer was lost, or its caller died."""
     row = await database.work.fetchrow(sql("effect/open_of_lane"), scope, lane, code)
-    return None if row is None else Doubt(EffectId(row["id"]), row["sent_at"])
+    return None if row is None else Doubt(EffectId(row["id"]), row["sent_at"], code)
+
+
+async def open_effects(database: Database, scope: str, lane: str, flow: str) -> list[Doubt]:
+    """All calls of a flow that are in doubt in a lane."""
+    rows = await database.work.fetch(sql("effect/all_open_of_lane"), scope, lane, flow)
+    return [Doubt(EffectId(row["id"]), row["sent_at"], row["code"]) for row in rows]
 
 
 async def count_refused(database: Database, scope: str, lane: str, code: str) -> int:

@@ -61,11 +61,14 @@ async def marks_of_changed(
     return [m for r in rows for m in marks_of(scope, r["order_id"], _priority(r, now))]
 
 
+def mark_of(scope: str, flow: str, order_id: str, priority: int = NORMAL) -> Mark:
+    """One of an order's two flows has something to look at."""
+    return Mark(scope, flow, order_id, priority=priority, lane=order_id, lane_rank=RANKS[flow])
+
+
 def marks_of(scope: str, order_id: str, priority: int = NORMAL) -> list[Mark]:
     """Both flows of an order have something to look at."""
-    return [
-        Mark(scope, flow, order_id, priority=priority, lane=order_id, lane_rank=rank) for flow, rank in RANKS.items()
-    ]
+    return [mark_of(scope, flow, order_id, priority) for flow in RANKS]
 
 
 def _priority(row: Row, now: datetime) -> int:
@@ -194,11 +197,12 @@ async def checked(
     entry: Entry,
     problem: str | None,
     team: Team | None,
+    known: str | None,
 ) -> None:
-    """The Centra order was read back."""
+    """The Centra order was read back; `known` is the problem that the reader knew of, unless somebody settled it."""
     written = None if team is None else team.value
     await connection.execute(
-        sql("marketplace_order/checked"), scope, order_id, centra_id, customer, _json(entry), problem, written
+        sql("marketplace_order/checked"), scope, order_id, centra_id, customer, _json(entry), problem, written, known
     )
 
 
@@ -268,9 +272,7 @@ async def watch(database: Database) -> dict[str, Watch]:
 async def centra_changed(connection: Connection, numbers: Sequence[int]) -> list[Mark]:
     """Centra says that it changed these orders: gives the marks that have the open ones of ours read back."""
     rows = await connection.fetch(sql("marketplace_order/centra_changed"), sorted(numbers), list(OPEN_STATES))
-    return [
-        Mark(r["scope"], ORDER_ENTRY, r["order_id"], lane=r["order_id"], lane_rank=RANKS[ORDER_ENTRY]) for r in rows
-    ]
+    return [mark_of(r["scope"], ORDER_ENTRY, r["order_id"]) for r in rows]
 
 
 async def note_number(connection: Connection, source: str, number: int, scope: str, order_id: str, role: str) -> None:

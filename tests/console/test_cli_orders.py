@@ -4,6 +4,7 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,7 @@ async def test_the_list_names_deadline_reason_team_and_what_to_do(database_url: 
                 entry=entry,
                 problem="2.00 EUR more",
                 team=Team.FINANCE,
+                known=None,
             )
         await at.place(an_order("R-4-A", state=OrderState.CLOSED))
         async with at.database.desk.acquire() as connection:
@@ -272,7 +274,15 @@ async def test_accepting_names_the_lines_that_centra_lacks(database_url: str, tm
             await at.run("UPDATE marketplace_order SET centra_number = 4711")
             entry = Entry("PENDING", held=False, unpaid=True)
             await orders.checked(
-                connection, FR, "R-1-A", centra_id="x", customer=1, entry=entry, problem=None, team=None
+                connection,
+                FR,
+                "R-1-A",
+                centra_id="x",
+                customer=1,
+                entry=entry,
+                problem=None,
+                team=None,
+                known=None,
             )
         ended = await at.say("orders", "accept", "R-1-A", "--why", "all of it")
         assert "add by hand to 4711 in Centra: VX-1" in ended.words
@@ -355,19 +365,11 @@ async def test_a_release_settles_what_was_found_and_imports_what_others_accepted
     async with desk(database_url, tmp_path) as at:
         for order_id in ("R-1-A", "R-2-A"):
             await at.place(an_order(order_id, state=OrderState.SHIPPING))
+        read: dict[str, Any] = {"centra_id": "x", "customer": 1, "entry": Entry("PENDING", held=False, unpaid=True)}
+        found = {**read, "problem": "2.00 EUR more", "team": Team.FINANCE}
         async with at.database.desk.acquire() as connection:
-            entry = Entry("PENDING", held=False, unpaid=True)
             await orders.accepted(connection, FR, "R-1-A", Acceptor.US)
-            await orders.checked(
-                connection,
-                FR,
-                "R-1-A",
-                centra_id="x",
-                customer=1,
-                entry=entry,
-                problem="2.00 EUR more",
-                team=Team.FINANCE,
-            )
+            await orders.checked(connection, FR, "R-1-A", **found, known=None)
             await orders.accepted(connection, FR, "R-2-A", Acceptor.SOMEBODY)
         await at.held_by_flow("R-1-A", "2.00 EUR more", flow="order_entry")
         await at.held_by_flow("R-2-A", "somebody else accepted this order")
@@ -379,6 +381,12 @@ async def test_a_release_settles_what_was_found_and_imports_what_others_accepted
         assert second["choice"] == "import"
         assert await at.audited("R-1-A") == [("Ilva Testberg", "2.00 EUR more", "released", "settled")]
         assert await at.audited("R-2-A") == [("Ilva Testberg", "held", "released into Centra", "settled")]
+        async with at.database.desk.acquire() as connection:  # a look that began before the release
+            await orders.checked(connection, FR, "R-1-A", **found, known="2.00 EUR more")
+        assert (await at.order("R-1-A"))["problem"] is None
+        async with at.database.desk.acquire() as connection:
+            await orders.checked(connection, FR, "R-1-A", **found, known=None)
+        assert (await at.order("R-1-A"))["problem"] == "2.00 EUR more"
 
 
 async def test_retry_looks_again_at_one_or_at_all_held(database_url: str, tmp_path: Path) -> None:

@@ -21,7 +21,15 @@ async def in_centra(at: Desk, order_id: str, number: int, customer: int | None) 
         async with at.database.desk.acquire() as connection:
             entry = Entry("PENDING", held=False, unpaid=False)
             await orders.checked(
-                connection, FR, order_id, centra_id="x", customer=customer, entry=entry, problem=None, team=None
+                connection,
+                FR,
+                order_id,
+                centra_id="x",
+                customer=customer,
+                entry=entry,
+                problem=None,
+                team=None,
+                known=None,
             )
 
 

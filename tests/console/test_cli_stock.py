@@ -1,7 +1,10 @@
 """Commands beside a running service: what is held and why, letting it go, and the mass-change guard end to end."""
 
+from app.domain.ids import OrderLineId, Sku
+from app.store import reservations
+from app.store.reservations import Reserved
 from tests.console.words import CONFIGURATION, DIFFERENCES, DONE, nothing_secret, sentence
-from tests.flows.service import FR, SE, Service, counted, running, shape, until
+from tests.flows.service import FR, SE, SOURCE, Service, counted, running, shape, until
 from tests.standins import Json
 
 CLOSE = {"centra": "event_poll_seconds = 30"}
@@ -39,6 +42,12 @@ async def test_status_explain_and_replay(database_url: str) -> None:
         held = await service.command("stock", "explain", bad)
         assert "held" in held.out
         assert "Offer is locked" in held.out
+        async with service.parts.database.work.acquire() as connection:
+            promised = [Reserved(OrderLineId("R-1-A-1"), Sku(good), 1)]
+            await reservations.write(connection, SOURCE, FR, "R-1-A", promised)
+        explained = await service.command("stock", "explain", good)
+        assert f"1 promised to {FR}'s order R-1-A" in explained.words
+        assert f"available to sell: {quantity - 1}" in explained.words
         unknown = await service.command("stock", "explain", "VX-NOWHERE")
         assert "nobody knows the SKU VX-NOWHERE" in sentence(unknown, DIFFERENCES)
 

@@ -52,7 +52,7 @@ UNION ALL
 SELECT 'due: ' || scope || ' ' || flow || ' ' || key FROM outbox
 WHERE flow IN ('imports', 'events') AND due_at <= app_now()
    OR flow IN ('stock', 'sizes', 'orders', 'order_entry', 'order_reads', 'seller_references') AND due_at IS NOT NULL
-   OR flow = 'orphans' AND key <> 'scan' AND due_at IS NOT NULL
+   OR flow = 'orphans' AND key NOT LIKE 'scan%' AND due_at IS NOT NULL
 UNION ALL
 SELECT 'held: ' || scope || ' ' || flow || ' ' || key || ': ' || reason FROM outbox
 WHERE flow IN ('orders', 'order_entry', 'order_reads', 'orphans', 'seller_references') AND state = 'held'

@@ -141,8 +141,9 @@ def faults_of(seen: Seen, *, is_cancelled: bool = False) -> list[str]:
     living = [order for order in seen.orders if order["status"] != "CANCELLED"]
     completed = sorted({entry["number"] for entry in seen.completions})
     codes = [entry["code"] for entry in seen.decisions]
-    if len(completed) > 1 or sum(entry["placed"] for entry in seen.completions) > 1:
-        wrong.append(f"placed more than once: {completed}")
+    times = sum(entry["placed"] for entry in seen.completions)
+    if len(completed) > 1 or times > 1 or (times == 0 and not is_cancelled):
+        wrong.append(f"placed {times} times: {completed}")
     unknown = {order["number"] for order in seen.orders} - set(seen.known)
     if unknown:
         wrong.append(f"made in Centra, and written down by nobody: {sorted(unknown)}")

@@ -129,8 +129,8 @@ async def test_a_figure_accepted_but_never_applied_is_found_by_the_full_read_bac
     await pair.advance(DAY_SECONDS)
     await pair.rest()
     assert await pair.metric(**STALE) == corrected + 1
-    states = await _states(pair, sku, since)  # the correction, and the day's full push beside it when that came first
-    assert len(states) in (2, 3)
+    states = await _states(pair, sku, since)  # the correction, and the day's full pushes beside it when they came first
+    assert len(states) >= 2
     assert set(states) == {"done"}
     await pair.check()
 

@@ -12,9 +12,8 @@ from pathlib import Path as FilePath
 import pytest
 import pytest_asyncio
 
-from app.flows.entry_create import LATE_SECONDS
-from app.flows.orphans import EVERY_SECONDS
-from tests.faults.deployment import Deployment, Json, deployed, eventually, frozen, metric_of
+from app.supervisor import CLOCK_SECONDS
+from tests.faults.deployment import SCALE, Deployment, Json, deployed, eventually, frozen, metric_of
 from tests.faults.orders import (
     Path,
     begin,
@@ -25,6 +24,7 @@ from tests.faults.orders import (
     judge,
     orders_shape,
     placed,
+    record,
     stocked,
 )
 from tests.faults.test_postgres_killed import OwnPostgres
@@ -36,6 +36,7 @@ LOST = ("status_after", "drop_after", "hang_after", "cut", "html_after")
 NONSENSE = (None, "0", "-7", "soon", "Wed, 21 Oct 1998 07:28:00 GMT")
 CENTRA_CODES = ("OrderCreate", "SetIdConversions", "OrderComplete", "ConfirmOrder")
 FIRED_SECONDS = 20.0
+PASS_SECONDS = 1.2 * 60.0 / SCALE
 TOO_LATE_SECONDS = 120.0
 """App seconds after which nobody looks for a lost create any more."""
 SLOW = {"code": "OrderCreate", "kind": "slow", "seconds": 0.1}
@@ -90,7 +91,7 @@ async def test_a_create_that_is_applied_long_after_it_was_given_up(shop: Deploym
     await done(shop, [order_id])
     assert await effects(shop, order_id, "OrderCreate") == ["not_applied", "applied"]
     await _made(shop, order_id, 2)
-    await _leap(shop, LATE_SECONDS)
+    await _nearly_scanned(shop, order_id)
     await _cancelled(shop, order_id)
     await done(shop, [order_id])
     await judge(shop, [order_id])
@@ -118,18 +119,10 @@ async def test_the_cancellation_of_an_orphan_is_in_doubt(shop: Deployment) -> No
     (order_id,) = await placed(shop)
     await done(shop, [order_id])
     await _made(shop, order_id, 2)
-    await shop.advance(LATE_SECONDS)
+    await _nearly_scanned(shop, order_id)
     await _struck(shop, shop.lab.centra, 3)
     await done(shop, [order_id])
     await judge(shop, [order_id])
-
-
-async def _leap(shop: Deployment, seconds: float) -> None:
-    """App time jumps ahead; a call just then meets a ceiling by the old clock, which is the jump's doing."""
-    await shop.advance(seconds)
-    await eventually(shop.unrest, lambda found: not found, FIRED_SECONDS, "all is at rest after the leap")
-    for address in (shop.lab.centra, *shop.lab.mirakl.values()):
-        await shop.lab.ask(address, "/_sandbox/calls", method="DELETE")
 
 
 async def _made(shop: Deployment, order_id: str, count: int) -> None:
@@ -137,6 +130,14 @@ async def _made(shop: Deployment, order_id: str, count: int) -> None:
         return await centra_orders(shop, order_id)
 
     await eventually(made, lambda made: len(made) == count, FIRED_SECONDS, f"Centra has made {count} orders")
+
+
+async def _nearly_scanned(shop: Deployment, order_id: str) -> None:
+    """App time jumps to shortly before Centra is searched for what was applied late, so that all clocks can follow."""
+    query = """SELECT extract(epoch FROM due_at - app_now())::float AS left FROM outbox
+               WHERE flow = 'orphans' AND key LIKE 'scan%' || $1"""
+    (scan,) = await shop.rows(query, order_id)
+    await shop.advance(scan["left"] - 3 * CLOCK_SECONDS * SCALE)
 
 
 async def _cancelled(shop: Deployment, order_id: str, count: int = 1) -> None:
@@ -191,7 +192,8 @@ async def test_the_buyer_cancels_while_the_create_is_in_flight(shop: Deployment,
     await _struck(shop, shop.lab.centra, 1)
     await changed(shop, order_id, cancel=True)
     await done(shop, [order_id], "cancelled")
-    assert len(await centra_orders(shop, order_id)) == (0 if fault["kind"] == "status" else 1)
+    made = await centra_orders(shop, order_id)  # what failed may be made again before the cancellation is seen
+    assert len(made) == 1 or (fault["kind"] == "status" and not made)
     await judge(shop, [], cancelled=[order_id])
 
 
@@ -204,7 +206,7 @@ async def test_a_create_is_applied_long_after_the_buyer_cancelled(shop: Deployme
     await done(shop, [order_id], "cancelled")
     tries = len(await effects(shop, order_id, "OrderCreate"))  # a second one, if the cancellation was seen later
     await _made(shop, order_id, tries)
-    await _leap(shop, EVERY_SECONDS)
+    await _nearly_scanned(shop, order_id)
     await _cancelled(shop, order_id, tries)
     await done(shop, [order_id], "cancelled")
     await judge(shop, [], cancelled=[order_id])
@@ -220,9 +222,54 @@ async def test_the_buyer_cancels_while_the_acceptance_is_in_flight(shop: Deploym
     await judge(shop, [], cancelled=[order_id])
 
 
+@pytest.mark.parametrize("code", ["SetIdConversions", "OrderComplete", "ConfirmOrder"])
+async def test_the_buyer_cancels_while_a_call_is_in_doubt(shop: Deployment, code: str) -> None:
+    await begin(shop)
+    await shop.faults(shop.lab.centra, {"code": code, "kind": "drop_after", "count": None})
+    (order_id,) = await placed(shop)
+    await _struck(shop, shop.lab.centra, 1)
+    await changed(shop, order_id, cancel=True)
+
+    async def state() -> str | None:
+        return (await record(shop, order_id)).get("state")
+
+    await eventually(state, lambda state: state == "CANCELED", FIRED_SECONDS, "the cancellation is read")
+    await shop.faults(shop.lab.centra)
+    await done(shop, [order_id], "cancelled")
+    await judge(shop, [], cancelled=[order_id])
+
+
+async def test_answers_are_lost_when_released_orders_are_cancelled(shop: Deployment) -> None:
+    await begin(shop)
+    ids = await placed(shop, len(LOST))
+    await done(shop, ids)
+    await shop.faults(shop.lab.centra, *({"code": "CancelOrder", "kind": kind} for kind in LOST))
+    for order_id in ids:
+        await changed(shop, order_id, cancel=True)
+    await done(shop, ids, "cancelled")
+    assert await shop.fired(shop.lab.centra) == [1] * len(LOST)
+    await judge(shop, [], cancelled=ids)
+
+
+async def test_answers_are_lost_when_lines_are_cancelled(shop: Deployment) -> None:
+    await begin(shop)
+    ids = await placed(shop, len(LOST))
+    await done(shop, ids)
+    await shop.faults(shop.lab.centra, *({"code": "CancelOrderLines", "kind": kind} for kind in LOST))
+    for order_id in ids:
+        await changed(shop, order_id, line_state={f"{order_id}-2": "CANCELED"})
+    await _struck(shop, shop.lab.centra, len(LOST))
+    await done(shop, ids)
+    await judge(shop, ids)
+    for order_id in ids:
+        (order,) = await centra_orders(shop, order_id)
+        assert [line["quantity"] for line in order["lines"]] == [1, 0], "the second line, once"
+
+
 # ------------------------------------------------------------------------------------------------ frozen, and killed
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("point", ["entry.create_sent", "entry.create_answered", "order.accept_sent"])
 async def test_a_replica_is_frozen_past_its_lease(shop: Deployment, point: str) -> None:
     """The other goes on; the woken one learns that the order is no longer its own, and sends nothing."""
@@ -231,15 +278,17 @@ async def test_a_replica_is_frozen_past_its_lease(shop: Deployment, point: str) 
     ids: list[str] = []
 
     async def strikes() -> bool:
-        ids.extend(await placed(shop, 2))
+        ids.extend(
+            await placed(shop)
+        )  # one in each pass: what is frozen in a transaction keeps its locks half a minute
         try:
-            await frozen(sleeper.process, 2)
+            await frozen(sleeper.process, PASS_SECONDS)
         except AssertionError:
             return False
         return True
 
     await eventually(strikes, bool, 30, "the replica is frozen")
-    await done(shop, ids)
+    await done(shop, ids, seconds=75)
     os.kill(sleeper.process.pid, signal.SIGCONT)
     flow = "orders" if point.startswith("order.") else "order_entry"
 

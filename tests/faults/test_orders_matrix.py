@@ -20,7 +20,6 @@ STRIKE_SECONDS = 30.0
 BETWEEN_ORDERS_SECONDS = 0.4
 POINTS = [point for point in failpoints.ALL if point.startswith(("orders.", "order.", "entry."))]
 CASES = [(path, point) for path in Path for point in POINTS]
-CASES.remove((Path.B, failpoints.ENTRY_RELEASE_ANSWERED))  # it is never blocked there
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

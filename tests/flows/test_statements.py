@@ -79,6 +79,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "centra_order/known": ("centra", list(range(SLICE))),
     "offer_price/history": ("c", KEYS, FAR),
     "effect/open_of_lane": ("c", LANES[0], "OR21"),
+    "effect/all_open_of_lane": ("c", LANES[0], "order_entry"),
     "effect/count_refused": ("c", LANES[0], "OrderCreate"),
     "size/by_skus": ("centra", KEYS),
 }

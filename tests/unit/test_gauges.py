@@ -135,6 +135,7 @@ async def test_what_was_found_wrong_and_orphans_are_counted(database_url: str, t
                 entry=Entry("PENDING", held=True, unpaid=False),
                 problem="the totals differ",
                 team=Team.FINANCE,
+                known=None,
             )
             await orders.note_number(connection, "centra", 1001, ON, "N-1-A", "orphan")
             await orders.note_number(connection, "centra", 1002, ON, "N-1-A", "part")

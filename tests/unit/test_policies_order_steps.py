@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.ids import CentraNumber, OrderId, OrderLineId, Sku
 from app.domain.orders import ENDED_STATES, OPEN_STATES, SENT_STATES, Order, OrderLine
-from app.domain.progress import Acceptor, Choice, Decided, Entry, EntryLine, Outcome, Record
+from app.domain.progress import Acceptor, Choice, Decided, Entry, EntryCall, EntryLine, Outcome, Record
 from app.domain.teams import Team
 from app.policies.order_steps import (
     Action,
@@ -22,6 +22,7 @@ from app.policies.order_steps import (
     Step,
     StepPolicy,
     Wait,
+    is_done,
     is_foreign,
     is_over,
     may_ship,
@@ -108,7 +109,6 @@ def walk(an_order: Order, story: dict[str, Order]) -> list[str]:
 
 
 def _done(now: Record, step: str) -> Record:
-    blocked = not may_ship(now)
     after: dict[str, Record] = {
         "decide": replace(now, decided=accepting(now.order)),
         "accept": replace(now, accepted_at=now.read_at, accepted_by=Acceptor.US, accept_sent_at=now.read_at),
@@ -120,7 +120,7 @@ def _done(now: Record, step: str) -> Record:
         "take as accepted": replace(now, decided=accepting(now.order)),
         "create": replace(now, number=NUMBER),
         "convert": replace(now, converted_at=NOW),
-        "complete": replace(now, completed_at=NOW, blocked=blocked, checked_at=None),
+        "complete": replace(now, completed_at=NOW, blocked=True, checked_at=None),
         "check": replace(now, checked_at=NOW, entry=entered(now.order, unpaid=now.blocked)),
         "release": replace(now, blocked=False),
         "confirm": replace(now, confirmed_at=NOW),
@@ -139,11 +139,11 @@ def test_path_a_enters_blocked_accepts_and_releases() -> None:
     assert done == ["decide", *ENTERED, "accept", "wait for the marketplace", "release", "confirm", "released"]
 
 
-def test_path_b_accepts_waits_and_enters_unblocked() -> None:
+def test_path_b_accepts_waits_enters_blocked_and_releases() -> None:
     hidden = order(address=False)
     waiting = order("WAITING_DEBIT_PAYMENT", address=False)
     done = walk(hidden, {"accept": waiting, "wait for the marketplace": SHIPPABLE})
-    assert done == ["decide", "accept", "wait for the marketplace", *ENTERED, "confirm", "released"]
+    assert done == ["decide", "accept", "wait for the marketplace", *ENTERED, "release", "confirm", "released"]
 
 
 @pytest.mark.parametrize("workflow", ["PAY_ON_DELIVERY", "PAY_ON_DUE_DATE", "PAY_ON_SHIPMENT", "PAY_IN_FOUR"])
@@ -155,7 +155,7 @@ def test_where_debit_follows_dispatch_or_nobody_knows_it_is_not_waited_for(workf
 
 def test_what_the_system_accepted_needs_no_or21() -> None:
     done = walk(SHIPPABLE, {})
-    assert done == ["note acceptance", "take as accepted", *ENTERED, "confirm", "released"]
+    assert done == ["note acceptance", "take as accepted", *ENTERED, "release", "confirm", "released"]
 
 
 @pytest.mark.parametrize("state", ENDED_STATES)
@@ -255,6 +255,32 @@ def test_an_order_refused_whole_does_not_go_to_centra_first() -> None:
     refusing = record(order(), decided=accepting(order(), "D-1-A-1"))
     assert next_step(refusing, POLICY) is Action.ACCEPT
     assert next_entry_step(refusing, POLICY, NOW) is None
+
+
+def test_a_call_in_doubt_is_done_when_its_result_is_there() -> None:
+    """Read back after the call: each state shows what led to it, and no more."""
+    two = order("SHIPPING", line(1, 2, "SHIPPING"), ship=True)
+    one_left = order("SHIPPING", line(1, 2, "SHIPPING", cancelled=1), ship=True)
+    let_go = {"blocked": False, "entry": entered(two, unpaid=False)}
+    shown: dict[EntryCall, tuple[Record, Record]] = {
+        EntryCall.COMPLETE: (placed(two), placed(two, entry=entered(two, status="INCOMPLETE"))),
+        EntryCall.HOLD: (placed(two, entry=entered(two, held=True)), placed(two)),
+        EntryCall.RELEASE: (placed(two, **let_go), placed(two)),
+        EntryCall.CONFIRM: (placed(two, entry=entered(two, status="CONFIRMED")), placed(two)),
+        EntryCall.CANCEL: (placed(two, entry=entered(two, status="CANCELLED")), placed(two)),
+        EntryCall.CANCEL_LINES: (placed(two), placed(one_left, entry=entered(two))),
+        EntryCall.CANCEL_AT_MARKETPLACE: (placed(order("CANCELED")), placed(two)),
+    }
+    for call, (after, before) in shown.items():
+        assert is_done(call, after), call
+        assert not is_done(call, before), call
+
+
+def test_a_cancelled_or_unread_order_shows_nothing_but_its_cancellation() -> None:
+    gone = placed(SHIPPABLE, entry=entered(SHIPPABLE, status="CANCELLED"))
+    at_centra = set(EntryCall) - {EntryCall.CANCEL_AT_MARKETPLACE}
+    assert {call for call in at_centra if is_done(call, gone)} == {EntryCall.CANCEL}
+    assert not any(is_done(call, record(SHIPPABLE)) for call in at_centra)
 
 
 def test_where_centra_confirms_by_itself_nobody_else_does() -> None:

@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.domain.ids import EffectId, Scope
-from app.domain.progress import Record
+from app.domain.progress import EntryCall, Record
 from app.engine.flow import Pass, Services
 from app.engine.retry import after_failure
 from app.settings import OrderSettings
 from app.store import orders
-from app.store.effects import Doubt, EffectClass, EffectState, decide, open_effect, write_again, write_sent
+from app.store.effects import Doubt, EffectClass, open_effect, record, write_again, write_sent
 from app.store.marks import Mark
-from app.store.orders import ORDER_ENTRY, RANKS
+from app.store.orders import ORDER_ENTRY
 from app.store.outbox import Claim, Held, Verdict
 from app.store.pool import Transaction
 from app.telemetry import metrics
-from app.wire.outcome import Applied, Failure, NotSent, Outcome, RefusalKind, Refused, Unknown
+from app.wire.outcome import Failure, Outcome, RefusalKind, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Turn:
     @property
     def orders_next(self) -> Mark:
         """The flow `orders` has something to look at."""
-        return Mark(self.scope, orders.ORDERS, self.order_id, lane=self.order_id, lane_rank=RANKS[orders.ORDERS])
+        return orders.mark_of(self.scope, orders.ORDERS, self.order_id)
 
     async def write(self, steps: Callable[[Transaction], Awaitable[None]]) -> None:
         """One transaction."""
@@ -61,11 +61,11 @@ class Turn:
             return Held(f"{what}: {failure.reason}")
         return self.failed(failure)
 
-    async def doubt(self, code: str) -> Doubt | None:
+    async def doubt(self, code: EntryCall) -> Doubt | None:
         """A call of this code whose end nobody knows."""
         return await open_effect(self.services.database, self.scope, self.order_id, code)
 
-    async def sent(self, code: str, effect_class: EffectClass, doubt: str | None = None) -> EffectId:
+    async def sent(self, code: EntryCall, effect_class: EffectClass, doubt: str | None = None) -> EffectId:
         """Write a call down before its first byte leaves. A *state* effect of a dead caller is asked again by this."""
 
         async def steps(tx: Transaction) -> EffectId:
@@ -86,18 +86,8 @@ class Turn:
 
         return await self.services.database.transact(steps)
 
-    async def decided(self, effect_id: EffectId, code: str, outcome: Outcome[object]) -> None:
+    async def decided(self, effect_id: EffectId, code: EntryCall, outcome: Outcome[object]) -> None:
         """Write down how a call ended."""
         metrics.effects.labels(self.scope, ORDER_ENTRY, code, type(outcome).__name__.lower()).inc()
-        words: str | None
-        match outcome:
-            case Applied():
-                state, words = EffectState.APPLIED, None
-            case Refused(reason):
-                state, words = EffectState.REFUSED, reason
-            case NotSent(reason):
-                state, words = EffectState.NOT_APPLIED, reason
-            case Unknown(reason):
-                state, words = EffectState.UNKNOWN, reason
         async with self.services.database.work.acquire() as connection:
-            await decide(connection, effect_id, state, words)
+            await record(connection, effect_id, outcome)

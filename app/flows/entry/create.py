@@ -16,9 +16,9 @@ from app.centra.order_entry import create_request
 from app.centra.orders import OrderFound
 from app.domain.ids import CentraNumber, EffectId, SizeId, Sku
 from app.domain.orders import NewOrder
-from app.domain.progress import Acceptor, Decided
+from app.domain.progress import Acceptor, Decided, EntryCall
 from app.failpoints import fail_point
-from app.flows.entry_turn import Turn
+from app.flows.entry.turn import Turn
 from app.flows.order_reads import READS
 from app.flows.orphans import mark_orphan, scan_later
 from app.policies.addresses import AddressPolicy, Unmappable
@@ -33,7 +33,6 @@ from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.wire.outcome import Applied, Failure, Refused, Unknown
 
-CREATE, CANCEL_CODE = "OrderCreate", "OR29"
 LOOK_BACK = timedelta(minutes=5)
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 15.0, 60.0
 """App seconds after a lost create at which it is looked for; found by neither, it was not applied."""
@@ -43,7 +42,7 @@ SEEN_CANCELLED_SECONDS = 300.0
 
 
 async def create(one: Turn) -> Verdict | None:
-    doubt = await one.doubt(CREATE)
+    doubt = await one.doubt(EntryCall.CREATE)
     if doubt is not None:
         return await _resolve(one, doubt)
     prepared = await prepare(one)
@@ -56,7 +55,7 @@ async def create(one: Turn) -> Verdict | None:
         return size_ids
     api, settings = one.services.order_api, one.settings
     assert api is not None
-    effect_id = await one.sent(CREATE, EffectClass.CREATE, doubt="centra_order")
+    effect_id = await one.sent(EntryCall.CREATE, EffectClass.CREATE, doubt="centra_order")
     await fail_point(failpoints.ENTRY_CREATE_SENT)
     outcome = await api.create_order(
         create_request(prepared, size_ids, settings.payment, mail=settings.shop_mail, attribute=settings.attribute),
@@ -65,9 +64,9 @@ async def create(one: Turn) -> Verdict | None:
     )
     await fail_point(failpoints.ENTRY_CREATE_ANSWERED)
     if isinstance(outcome, Applied):
-        metrics.effects.labels(one.scope, ORDER_ENTRY, CREATE, "applied").inc()
+        metrics.effects.labels(one.scope, ORDER_ENTRY, EntryCall.CREATE, "applied").inc()
         return await _number(one, effect_id, outcome.value)
-    await one.decided(effect_id, CREATE, outcome)
+    await one.decided(effect_id, EntryCall.CREATE, outcome)
     if isinstance(outcome, Refused) and failure_code(outcome) == STOCK_MISSING:
         return await _no_stock(one)
     return one.refused(outcome, "Centra refused the order")
@@ -184,8 +183,8 @@ async def _resolve(one: Turn, doubt: Doubt) -> Verdict | None:
         log.info("create_adopted", scope=one.scope, key=one.order_id, count=len(numbers))
         return None
     clock = one.services.clock
-    if not _is_past(one, doubt, LAST_LOOK_SECONDS):
-        seconds = LAST_LOOK_SECONDS if _is_past(one, doubt, FIRST_LOOK_SECONDS) else FIRST_LOOK_SECONDS
+    if not is_past(one, doubt, LAST_LOOK_SECONDS):
+        seconds = LAST_LOOK_SECONDS if is_past(one, doubt, FIRST_LOOK_SECONDS) else FIRST_LOOK_SECONDS
         left = seconds - (clock.now() - doubt.sent_at).total_seconds()
         return Postponed(clock.after(max(1.0, left)), "a create is in doubt and is looked for in Centra")
 
@@ -227,7 +226,7 @@ async def look(one: Turn, called_at: datetime) -> list[OrderFound] | Failure:
             await one.turn.extend()
 
 
-def _is_past(one: Turn, doubt: Doubt, seconds: float) -> bool:
+def is_past(one: Turn, doubt: Doubt, seconds: float) -> bool:
     return (one.services.clock.now() - doubt.sent_at).total_seconds() >= seconds
 
 
@@ -235,7 +234,7 @@ async def _no_stock(one: Turn) -> Verdict | None:
     """Centra has no stock for an order: before acceptance it is decided anew, after it by policy (business rule 18)."""
     record, decided = one.record, one.record.decided
     assert decided is not None
-    refusals = await count_refused(one.services.database, one.scope, one.order_id, CREATE)
+    refusals = await count_refused(one.services.database, one.scope, one.order_id, EntryCall.CREATE)
     if record.accepted_at is None:
         if refusals > MOST_REFUSALS:
             return Held("Centra has free units for this order and says that it has none: look at its allocation rule")
@@ -267,33 +266,13 @@ async def _decide_anew(tx: Transaction, one: Turn, decided: Decided | None) -> N
 
 async def _cancel_at_marketplace(one: Turn) -> Verdict:
     """OR29, while the marketplace allows it; a *state* effect, and the next read of the order shows what it did."""
-    effect_id = await one.sent(CANCEL_CODE, EffectClass.STATE)
+    effect_id = await one.sent(EntryCall.CANCEL_AT_MARKETPLACE, EffectClass.STATE)
     outcome = await one.services.mirakl[one.scope].or29_cancel_order(
         one.record.order.order_id, effect_id=str(effect_id), usable_until=one.turn.usable_until
     )
-    await one.decided(effect_id, CANCEL_CODE, outcome)
+    await one.decided(effect_id, EntryCall.CANCEL_AT_MARKETPLACE, outcome)
     if isinstance(outcome, Refused):
         return Held(f"accepted, Centra has no stock for it, and the marketplace does not cancel it: {outcome.reason}")
     until = one.services.clock.after(SEEN_CANCELLED_SECONDS)
     await one.services.database.mark([Mark(one.scope, READS, one.order_id, due_at=one.services.clock.after(5))])
     return Waiting(until, "Centra has no stock for it; it was cancelled at the marketplace")
-
-
-async def rest(one: Turn) -> Verdict:
-    """Nothing to do now. A create in doubt is still looked for, since what it made must not stay."""
-    if one.record.number is None and (doubt := await one.doubt(CREATE)) is not None:
-        found = await look(one, doubt.sent_at)
-        if not isinstance(found, list):
-            return one.failed(found)
-        if not found and not _is_past(one, doubt, LAST_LOOK_SECONDS):
-            return Waiting(one.services.clock.after(LAST_LOOK_SECONDS), "a create is in doubt and is looked for")
-        await one.write(lambda tx: _drop(tx, one, doubt, [CentraNumber(order.number) for order in found]))
-    return Settled()
-
-
-async def _drop(tx: Transaction, one: Turn, doubt: Doubt, numbers: list[CentraNumber]) -> None:
-    for number in numbers:
-        tx.mark(await mark_orphan(tx.connection, one.services.source, number, one.scope, one.order_id))
-    state = EffectState.APPLIED if numbers else EffectState.NOT_APPLIED
-    await decide(tx.connection, doubt.id, state, "the order is over; what was made is cancelled")
-    tx.mark(scan_later(one.services.source, one.order_id, one.services.clock.after(LATE_SECONDS)))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from app.domain.ids import CentraNumber
-from app.flows.entry_check import check
-from app.flows.entry_turn import Turn
-from app.flows.order_readback import read_back
+from app.domain.progress import EntryCall
+from app.flows.entry.check import check
+from app.flows.entry.read_back import read_back
+from app.flows.entry.turn import Turn
 from app.policies.order_steps import surplus
-from app.store.effects import EffectClass, EffectState, decide
+from app.store.effects import EffectClass
 from app.store.outbox import Held, Verdict
 from app.wire.outcome import Applied, Outcome, Refused, Unknown
-
-CANCEL, CANCEL_LINES = "OrderCancel", "OrderCancelLines"
 
 
 async def cancel(one: Turn) -> Verdict | None:
@@ -22,9 +21,6 @@ async def cancel(one: Turn) -> Verdict | None:
     found = answer.value
     if any(line.shipped for line in found.entry.lines):
         return Held("cancelled at the marketplace, and shipped in Centra already: stop the parcel, or expect it back")
-    if found.entry.is_cancelled and (doubt := await one.doubt(CANCEL)) is not None:
-        async with one.services.database.work.acquire() as connection:
-            await decide(connection, doubt.id, EffectState.APPLIED, "the order is cancelled")
     if not found.entry.is_cancelled:
         for number in (one.record.number, *one.record.parts):
             assert number is not None
@@ -42,14 +38,14 @@ async def _cancel_one(one: Turn, number: CentraNumber, centra_id: str | None) ->
         if not answer.value.items:
             return Unknown(f"the part {number} of the order can't be read")
         centra_id = answer.value.items[0].id
-    effect_id = await one.sent(CANCEL, EffectClass.STATE)
+    effect_id = await one.sent(EntryCall.CANCEL, EffectClass.STATE)
     outcome = await one.services.centra.cancel_order(
         centra_id,
         f"cancelled at the marketplace: {one.order_id}",
         effect_id=str(effect_id),
         usable_until=one.turn.usable_until,
     )
-    await one.decided(effect_id, CANCEL, outcome)
+    await one.decided(effect_id, EntryCall.CANCEL, outcome)
     return outcome
 
 
@@ -58,7 +54,7 @@ async def cancel_lines(one: Turn) -> Verdict | None:
     assert one.record.number is not None
     if one.record.parts:
         return Held("lines were cancelled at the marketplace, and Centra split this order: cancel them there by hand")
-    effect_id = await one.sent(CANCEL_LINES, EffectClass.STATE)
+    effect_id = await one.sent(EntryCall.CANCEL_LINES, EffectClass.STATE)
     outcome = await one.services.centra.cancel_order_lines(
         one.record.number,
         {entered.id: units for entered, units in surplus(one.record)},
@@ -66,7 +62,7 @@ async def cancel_lines(one: Turn) -> Verdict | None:
         effect_id=str(effect_id),
         usable_until=one.turn.usable_until,
     )
-    await one.decided(effect_id, CANCEL_LINES, outcome)
+    await one.decided(effect_id, EntryCall.CANCEL_LINES, outcome)
     if isinstance(outcome, Refused):
         return Held(f"lines were cancelled at the marketplace, but not in Centra: {outcome.reason}")
     checked = await check(one)  # whatever the answer was: what is left is what counts

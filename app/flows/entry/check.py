@@ -16,9 +16,9 @@ from app.domain.orders import NewOrder
 from app.domain.progress import Entry
 from app.domain.teams import Team
 from app.failpoints import fail_point
-from app.flows.entry_create import look, prepare
-from app.flows.entry_turn import Turn
-from app.flows.order_readback import read_back
+from app.flows.entry.create import look, prepare
+from app.flows.entry.read_back import read_back
+from app.flows.entry.turn import Turn
 from app.policies.order_entry import compare_totals
 from app.policies.order_steps import unallocated
 from app.store import buyers, orders
@@ -79,6 +79,13 @@ async def check(one: Turn) -> Verdict | None:
     late = one.record.completed_at is not None and one.services.clock.now() > one.record.completed_at + timedelta(
         seconds=one.settings.unallocated_seconds
     )
+    missing = unallocated(replace(one.record, entry=found.entry))
+    if late and missing and problem is None:
+        metrics.oversold_units.labels(one.scope).inc(missing)
+        problem = f"Centra has not allocated {missing} units: wait for stock, move some, or cancel the line"
+        team = Team.OPERATIONS
+    elif not missing and team is Team.OPERATIONS:
+        problem, team = None, None  # stock came
 
     async def steps(tx: Transaction) -> None:
         await orders.checked(
@@ -90,19 +97,13 @@ async def check(one: Turn) -> Verdict | None:
             entry=found.entry,
             problem=problem,
             team=team,
+            known=one.record.problem,
         )
         tx.mark([one.orders_next])
         customer = found.customer if one.record.centra_customer is None else None
         if customer and await buyers.customer_of_erased(tx.connection, one.scope, one.order_id, customer):
             tx.mark([Mark(one.scope, ERASURES, one.order_id)])
 
-    missing = unallocated(replace(one.record, entry=found.entry))
-    if late and missing and problem is None:
-        metrics.oversold_units.labels(one.scope).inc(missing)
-        problem = f"Centra has not allocated {missing} units: wait for stock, move some, or cancel the line"
-        team = Team.OPERATIONS
-    elif not missing and team is Team.OPERATIONS:
-        problem, team = None, None  # stock came
     await one.write(steps)
     await fail_point(failpoints.ENTRY_CHECKED)
     return None

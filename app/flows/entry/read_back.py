@@ -33,10 +33,6 @@ class ReadBack:
     centra_id: str
     customer: int | None
     total: Decimal
-    currency: str | None
-    shipping_option: str | None
-    market: int | None
-    read_at: datetime
 
 
 async def read_back(services: Services, scope: str, record: Record) -> Outcome[ReadBack]:
@@ -65,10 +61,6 @@ async def read_back(services: Services, scope: str, record: Record) -> Outcome[R
             main.id,
             main.customer_id,
             sum((order.grand_total.value for order in found), Decimal(0)),
-            main.currency_code,
-            main.shipping_option_uri,
-            main.market_id,
-            read_at,
         )
     )
 

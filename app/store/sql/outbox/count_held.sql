@@ -1,2 +1,0 @@
--- How many keys are held. Index: outbox_held.
-SELECT count(*) FROM outbox WHERE state = 'held'
