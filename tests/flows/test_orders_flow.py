@@ -355,11 +355,12 @@ async def test_an_increase_of_a_scarce_sku_waits_for_a_pass_over_the_orders(data
         scarce, plain = (await _skus(service))[:2]
         await service.webhooks_on()  # changes are known at once
         await until(lambda: _rested(service), "a pass just ended, and a file may leave at once")
-        await service.sell(scarce, 6)
         order_id = await service.buy(scarce, **NEVER_PAID, **AT_ONCE)
+        await service.sell(scarce, 6)
         await service.becomes(order_id, lambda record: record.accepted_at)
         pushed = [e["quantity"] for e in await service.pushed() if e["sku"] == scarce]
-        assert pushed == [3]
+        assert pushed[0] == 3
+        assert max(pushed) == 3, "a pass may come between the two, and a lower figure with it"
 
         await until(lambda: _rested(service), "the same once more")
         began = datetime.fromisoformat((await service.admin.now())["now"])
