@@ -22,6 +22,7 @@ class Bucket:
     filled_at: float = field(init=False, default=0.0)
     closed_until: float = 0.0
     grants: int = 0
+    last_cost: float = 0.0
 
     def __post_init__(self) -> None:
         self.tokens = self.capacity
@@ -60,13 +61,15 @@ class PermitsInMemory:
         for charge in charges:
             buckets[charge.name].tokens -= charge.cost
             buckets[charge.name].grants += 1
+            buckets[charge.name].last_cost = charge.cost
         return Permit(scope, {name: bucket.grants for name, bucket in buckets.items()}, now)
 
     async def give_back(self, permit: Permit) -> None:
         for name, grant in permit.grants.items():
             bucket = self._bucket(permit.scope, name)
             if bucket.grants == grant:
-                bucket.tokens = min(bucket.capacity, bucket.tokens + 1)
+                bucket.tokens = min(bucket.capacity, bucket.tokens + bucket.last_cost)
+                bucket.last_cost = 0.0
 
     async def close_until(self, scope: str, name: str, seconds: float) -> None:
         self._bucket(scope, name).closed_until = self._monotonic() + seconds

@@ -108,6 +108,8 @@ async def _swept(service: Service) -> bool:
 async def test_the_daily_export_finds_what_every_pass_missed(database_url: str) -> None:
     wanted = order_shape(order_lines={FR: ONCE}, mirakl={"orders": {"acceptance_seconds": 30 * 86_400}})
     async with deployed(database_url, wanted) as place, serving(place, INTAKE, LOOK_BACK) as service:
+        ended = "SELECT count(*) FROM outbox WHERE flow = 'order_look_back' AND due_at > app_now() + interval '1 h'"
+        await until(lambda: service.count(ended), "the first look back has ended")
         await _bulk_unseen(service, 3)
         await service.jump(86_400)
         for order_id in await service.bought():
