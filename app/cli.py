@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
-import anyio
 import typer
-from rich.console import Console
-from rich.markup import escape
 
+from app.commands import after_sale_cli as after_sale
 from app.commands import check as checking
 from app.commands import demo as playing
 from app.commands import order_import, order_list, order_timeline, privacy
@@ -22,18 +18,16 @@ from app.commands import replay as replaying
 from app.commands import sandbox as sandboxes
 from app.commands import status as showing
 from app.commands import stock as stocks
-from app.commands.context import Exit, UnreachableError, configuration
+from app.commands.context import Exit, configuration
+from app.commands.line import WHO, Order, Where, Who, Why, do, end, out
 from app.domain.progress import Choice
 from app.settings import Secrets, SettingsError, load_process
-from app.store.embedded import LocalPostgresError
-from app.store.migrate import MigrationError, migrate
-from app.store.pool import DATABASE_AWAY
+from app.store.migrate import migrate
 from app.store.retention import Keep, trim
 from app.supervisor import database_address
 from app.supervisor import run as run_service
 from app.telemetry.logs import configure_logs
 from app.telemetry.tracing import configure_tracing
-from app.wire.target import WrongAddress
 
 main = typer.Typer(
     name="centra-mirakl",
@@ -51,42 +45,9 @@ orders = typer.Typer(help="Look into orders, and decide about single ones.", no_
 main.add_typer(orders, name="orders")
 buyers = typer.Typer(help="Erase buyers' data.", no_args_is_help=True)
 main.add_typer(buyers, name="privacy")
-out = Console()
-err = Console(stderr=True)
-
-WHO = os.environ.get("USER") or "somebody"
-Who = Annotated[str, typer.Option("--who", help="who decides this, for the audit")]
-Why = Annotated[str, typer.Option("--why", help="the reason, for the audit")]
-Order = Annotated[str, typer.Argument(help="the marketplace's order id, a commercial id, or a Centra number")]
-Where = Annotated[str | None, typer.Option("--channel", help="the channel, where several know such an order")]
-
-
-def _end(code: Exit, message: str) -> NoReturn:
-    err.print(f"[red]centra-mirakl:[/] {escape(message)}", highlight=False)
-    raise typer.Exit(int(code))
-
-
-def _do(work: Callable[[], Awaitable[object]]) -> object:
-    """Run a command's coroutine; turn what can go wrong into a sentence and an exit code."""
-    ended: tuple[Exit, str] = (Exit.DONE, "")
-    try:
-        return anyio.run(work, backend_options={"use_uvloop": True})
-    except* (SettingsError, MigrationError, WrongAddress) as group:
-        ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
-    except* deciding.DeclinedError as group:
-        ended = (Exit.DIFFERENCES, "\n".join(str(e) for e in _leaves(group)))
-    except* (UnreachableError, LocalPostgresError) as group:
-        ended = (Exit.UNREACHABLE, "\n".join(str(e) for e in _leaves(group)))
-    except* DATABASE_AWAY as group:
-        ended = (Exit.UNREACHABLE, f"the database went away: {_leaves(group)[0]}")
-    _end(*ended)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for inner in group.exceptions:
-        found += _leaves(inner) if isinstance(inner, BaseExceptionGroup) else [inner]
-    return found
+main.add_typer(after_sale.carriers, name="carriers")
+main.add_typer(after_sale.held, name="held")
+main.add_typer(after_sale.audit, name="audit")
 
 
 def _dsn() -> str:
@@ -94,7 +55,7 @@ def _dsn() -> str:
         process = load_process()
         return database_address(process, Secrets(process.secrets_folder))
     except SettingsError as exc:
-        _end(Exit.CONFIGURATION, str(exc))
+        end(Exit.CONFIGURATION, str(exc))
 
 
 @main.command()
@@ -104,17 +65,17 @@ def run() -> None:
         told = configuration()
         _ = told.dsn
     except SettingsError as exc:
-        _end(Exit.CONFIGURATION, str(exc))
+        end(Exit.CONFIGURATION, str(exc))
     configure_logs(told.process.log_format)
     configure_tracing(told.process.trace_endpoint)
-    _do(lambda: run_service(told))
+    do(lambda: run_service(told))
 
 
 @main.command(name="migrate")
 def migrate_database() -> None:
     """Bring the database to this release's schema. Safe to run from several places at once."""
     dsn = _dsn()
-    applied = _do(lambda: migrate(dsn))
+    applied = do(lambda: migrate(dsn))
     out.print(
         "\n".join(f"applied {name}" for name in applied) if isinstance(applied, list) and applied else "up to date"
     )
@@ -128,7 +89,7 @@ def retention() -> None:
         told = configuration()
         return await trim(told.dsn, Keep(buyers=told.channels.privacy.keep_days))
 
-    found = _do(work)
+    found = do(work)
     if isinstance(found, dict):
         out.print("\n".join(f"{count:>8} {name} deleted" for name, count in found.items()))
 
@@ -136,7 +97,7 @@ def retention() -> None:
 @main.command()
 def check() -> None:
     """Check keys, shops, currencies, switches, permissions and events against the live platforms."""
-    found = _do(lambda: checking.check(out))
+    found = do(lambda: checking.check(out))
     raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
 
 
@@ -146,14 +107,14 @@ def status(
     held: Annotated[bool, typer.Option("--held", help="list everything that is held")] = False,
 ) -> None:
     """Show lag, due, waiting, held and the last push of each channel and flow."""
-    _do(lambda: showing.status(out, scope=channel, held=held))
+    do(lambda: showing.status(out, scope=channel, held=held))
 
 
 @stock.command()
 def explain(sku: Annotated[str, typer.Argument(help="our shop SKU, as the marketplaces know it")]) -> None:
     """Show how the quantity of a SKU comes about on each channel, and what was sent, confirmed and read back."""
-    if not _do(lambda: stocks.explain(out, sku)):
-        _end(Exit.DIFFERENCES, f"nobody knows the SKU {sku}: is it spelt as at the marketplace?")
+    if not do(lambda: stocks.explain(out, sku)):
+        end(Exit.DIFFERENCES, f"nobody knows the SKU {sku}: is it spelt as at the marketplace?")
 
 
 @stock.command()
@@ -165,7 +126,7 @@ def release(
     why: Why = "released by hand",
 ) -> None:
     """Approve held changes of stock, such as a mass change that is meant, and let them go."""
-    _do(lambda: stocks.release(out, channel, skus or [], everything=everything, who=who, why=why))
+    do(lambda: stocks.release(out, channel, skus or [], everything=everything, who=who, why=why))
 
 
 @main.command()
@@ -179,11 +140,11 @@ def replay(
 ) -> None:
     """Let held keys go, or read dead letters again; the work is derived from the present state."""
     if dead_letters:
-        _do(lambda: replaying.replay_dead_letters(out, who=who, why=why))
+        do(lambda: replaying.replay_dead_letters(out, who=who, why=why))
     elif scope and flow:
-        _do(lambda: replaying.replay_held(out, scope, flow, keys or [], who=who, why=why))
+        do(lambda: replaying.replay_held(out, scope, flow, keys or [], who=who, why=why))
     else:
-        _end(Exit.CONFIGURATION, "name a channel and a flow, or say --dead-letters")
+        end(Exit.CONFIGURATION, "name a channel and a flow, or say --dead-letters")
 
 
 # ------------------------------------------------------------------------------------------------ orders and buyers
@@ -197,7 +158,7 @@ def list_orders(
     limit: Annotated[int, typer.Option(min=1, help="how many at most")] = 50,
 ) -> None:
     """Show open orders by their deadlines, and for each that is held why, whose it is and what to do."""
-    _do(lambda: order_list.list_orders(out, channel=channel, everything=everything, held=held, limit=limit))
+    do(lambda: order_list.list_orders(out, channel=channel, everything=everything, held=held, limit=limit))
 
 
 @orders.command(name="show")
@@ -210,31 +171,31 @@ def show_order(
     why: Annotated[str | None, typer.Option("--why", help="why the buyer is shown, for the audit")] = None,
 ) -> None:
     """Show everything that happened to an order in one timeline, with the ids of both sides."""
-    _do(lambda: order_timeline.show(out, order, channel=channel, raw=raw, buyer=buyer, who=who, why=why))
+    do(lambda: order_timeline.show(out, order, channel=channel, raw=raw, buyer=buyer, who=who, why=why))
 
 
 @orders.command(name="accept")
 def accept_order(order: Order, why: Why, channel: Where = None, who: Who = WHO) -> None:
     """Accept a whole order that is still to be decided, whatever stock and price say."""
-    _do(lambda: deciding.decide(out, order, Choice.ACCEPT, channel=channel, who=who, why=why))
+    do(lambda: deciding.decide(out, order, Choice.ACCEPT, channel=channel, who=who, why=why))
 
 
 @orders.command(name="refuse")
 def refuse_order(order: Order, why: Why, channel: Where = None, who: Who = WHO) -> None:
     """Refuse a whole order that is still to be decided."""
-    _do(lambda: deciding.decide(out, order, Choice.REFUSE, channel=channel, who=who, why=why))
+    do(lambda: deciding.decide(out, order, Choice.REFUSE, channel=channel, who=who, why=why))
 
 
 @orders.command(name="hold")
 def hold_order(order: Order, why: Why, channel: Where = None, who: Who = WHO) -> None:
     """Leave an order alone until somebody releases it. The marketplace's deadlines go on."""
-    _do(lambda: deciding.hold(out, order, channel=channel, who=who, why=why))
+    do(lambda: deciding.hold(out, order, channel=channel, who=who, why=why))
 
 
 @orders.command(name="release")
 def release_order(order: Order, channel: Where = None, who: Who = WHO, why: Why = "released by hand") -> None:
     """Let a held order go as it is; one that somebody else accepted goes into Centra."""
-    _do(lambda: deciding.release(out, order, channel=channel, who=who, why=why))
+    do(lambda: deciding.release(out, order, channel=channel, who=who, why=why))
 
 
 @orders.command(name="retry")
@@ -246,7 +207,7 @@ def retry_order(
     why: Why = "retried by hand",
 ) -> None:
     """Have held orders looked at again, once the cause is mended. --all-held leaves out what a person holds."""
-    _do(lambda: deciding.retry(out, order, all_held=all_held, channel=channel, who=who, why=why))
+    do(lambda: deciding.retry(out, order, all_held=all_held, channel=channel, who=who, why=why))
 
 
 @orders.command(name="import")
@@ -257,7 +218,7 @@ def import_orders(
     apply: Annotated[bool, typer.Option("--apply", help="store them; else they are only counted")] = False,
 ) -> None:
     """Count the orders created in a time by state, or store them; only those that still need us create work."""
-    _do(lambda: order_import.import_orders(out, channel, first, last, apply=apply))
+    do(lambda: order_import.import_orders(out, channel, first, last, apply=apply))
 
 
 @buyers.command()
@@ -268,7 +229,7 @@ def erase(
     who: Who = WHO,
 ) -> None:
     """Erase a buyer's data here at once and for good, and have Centra erase its customer."""
-    _do(lambda: privacy.erase(out, name, channel=channel, who=who, why=why))
+    do(lambda: privacy.erase(out, name, channel=channel, who=who, why=why))
 
 
 @main.command()
@@ -278,7 +239,7 @@ def sandbox(
 ) -> None:
     """Run the stand-ins of Centra and Mirakl alone, on this machine, until Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
-        _do(lambda: sandboxes.sandbox(out, sizes=sizes, channels=channels or ["demo-fr"]))
+        do(lambda: sandboxes.sandbox(out, sizes=sizes, channels=channels or ["demo-fr"]))
 
 
 @main.command()
@@ -287,12 +248,12 @@ def demo(
     report: Annotated[Path | None, typer.Option(help="write the figures as JSON")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
 ) -> None:
-    """Start everything on this machine, play a busy minute of stock and sixty orders, and compare both ends."""
+    """Start everything on this machine, play stock and orders (or, alone, what comes after the sale), and compare."""
     if act not in playing.ACTS:
-        _end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
+        end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
     found: object = None
     with contextlib.suppress(KeyboardInterrupt):
-        found = _do(lambda: playing.demo(out, act=act, report=report, keep=keep))
+        found = do(lambda: playing.demo(out, act=act, report=report, keep=keep))
     raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
 
 

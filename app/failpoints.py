@@ -40,6 +40,18 @@ ENTRY_COMPLETED: Final = "entry.completed"  # placed and written, not read back
 ENTRY_CHECKED: Final = "entry.checked"  # read back and written
 ENTRY_RELEASE_ANSWERED: Final = "entry.release_answered"  # unblocked in Centra, nothing is written
 ENTRY_CONFIRM_ANSWERED: Final = "entry.confirm_answered"  # confirmed in Centra, nothing is written
+FOLLOW_NOTED: Final = "follow.noted"  # facts of Centra are written down, the key not settled
+SHIPMENT_SENT: Final = "shipment.sent"  # ST01 committed as sent, no byte has left
+SHIPMENT_ANSWERED: Final = "shipment.answered"  # Mirakl has the parcel, nothing is written
+SHIPMENT_WRITTEN: Final = "shipment.written"  # the parcel is written as told, the key not settled
+MONEY_SENT: Final = "money.sent"  # OR28 or OR30 committed as sent, no byte has left
+MONEY_ANSWERED: Final = "money.answered"  # Mirakl gave money back, nothing is written
+MONEY_WRITTEN: Final = "money.written"  # ids and amounts are written, the key not settled
+CANCEL_ANSWERED: Final = "cancel.answered"  # Mirakl answered OR29, nothing is written
+RETURNS_STORED: Final = "returns.stored"  # a page of returns is stored, the watermark not moved
+RETURN_ANSWERED: Final = "return.answered"  # Mirakl answered a step of a return, nothing is written
+CENTRA_RETURN_SENT: Final = "centra_return.sent"  # createReturn committed as sent, no byte has left
+CENTRA_RETURN_ANSWERED: Final = "centra_return.answered"  # Centra made the return, nothing is written
 
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if name.isupper() and isinstance(value, str))
 

@@ -10,15 +10,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -27,128 +23,23 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-MINUTE = 60.0
-HOUR = 3600.0
+from app.policy_settings import HOUR, MINUTE, AfterSaleSettings, GuardSettings, OrderSettings, StockSettings, Strict
 
 
 class SettingsError(Exception):
     """The configuration is wrong; the message says where and what to do."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
 _Address = Annotated[str, Field(pattern=r"^https?://[^/]+")]
 
 
-class StockSettings(_Strict):
-    """How a channel publishes stock."""
-
-    on: bool = True
-    dry_run: bool = Field(False, description="decide and write down, send nothing")
-    buffer: int = Field(0, ge=0, description="units kept back on this channel, besides Centra's own safety stock")
-    cap: int = Field(2_147_483_647, ge=0, description="never offer more units than this")
-    offset_per_warehouse: bool = Field(False, description="Centra's stock offset counts for each warehouse")
-    sell_preorders: bool = False
-    full_push_seconds: float = Field(24 * HOUR, ge=10 * MINUTE, description="time between two full pushes")
-    read_back_seconds: float = Field(5 * MINUTE, ge=MINUTE, description="time between two differential exports")
-
-
-class GuardSettings(_Strict):
-    """When an unusual change becomes a mass change that waits for a person."""
-
-    least: int = Field(50, ge=0)
-    share: float = Field(0.10, ge=0, le=1)
-    jump_factor: int = Field(10, ge=1)
-    jump_units: int = Field(100, ge=0)
-
-
-class Destination(_Strict):
-    """Where orders to a country enter Centra."""
-
-    country: Annotated[str, Field(pattern=r"^([A-Z]{2}|\*)$", description="ISO alpha-2, or * for every other")]
-    market: int = Field(description="id of the Centra market")
-    price_list: int
-    shipping_option: str = Field(description="URI of Centra's shipping option")
-    shipping_by_type: dict[str, str] = Field(
-        {}, description="Mirakl's shipping type code to a shipping option of its own"
-    )
-    allocation_rule: str | None = Field(None, description="name of an allocation rule, when not the market's own")
-    tax_included: bool = Field(True, description="the price list's prices contain tax")
-
-
-class OrderSettings(_Strict):
-    """How a channel's orders are taken."""
-
-    mode: Literal["on", "dry_run", "off"] = Field(
-        "off", description="on; dry_run: read, decide and watch deadlines, send nothing; off: orders are not read here"
-    )
-    accept_within_seconds: float = Field(
-        24 * HOUR, ge=HOUR, description="the channel's window for accepting, from the order's creation"
-    )
-    start_at: datetime | None = Field(None, description="orders created before are recorded only")
-    pass_seconds: float = Field(MINUTE, ge=MINUTE, description="time between two reads of what changed")
-    sweep_seconds: float = Field(30 * MINUTE, ge=5 * MINUTE, description="time between two reads of all open orders")
-    look_back_days: int = Field(5, ge=1, le=30, description="how far the daily export looks back")
-    short: Literal["refuse", "hold", "accept"] = Field("refuse", description="a line that is short of stock")
-    partial: Literal["hold", "refuse", "accept"] = Field(
-        "hold", description="when lines differ and the marketplace takes one answer for all of them"
-    )
-    backorder: Literal["backorder", "cancel", "hold"] = Field(
-        "hold", description="an accepted order that Centra has no stock for"
-    )
-    accepted_elsewhere: Literal["hold", "import"] = Field("hold", description="an order that somebody else accepted")
-    price_guard: Decimal | None = Field(
-        Decimal("0.5"),
-        gt=0,
-        le=1,
-        description="hold an order that is cheaper than our lowest price by more than this share",
-        strict=False,
-    )
-    price_history_days: int = Field(14, ge=1, le=90)
-    destinations: tuple[Destination, ...] = Field((), strict=False)
-    payment: int | None = Field(None, description="id of the payment plugin that orders are booked under")
-    attribute: str = Field(
-        "", description="order attribute of Centra that shows Mirakl's order id, as <attribute>_<element>"
-    )
-    block: Literal["payment", "hold"] = Field("payment", description="what keeps an order from the warehouse")
-    confirm: bool = Field(True, description="confirm orders; false where Centra does so by itself")
-    shop_mail: bool = Field(False, description="Centra may send its mails to the marketplace's relay address")
-    unallocated_seconds: float = Field(10 * MINUTE, ge=MINUTE, description="when an order without stock is asked about")
-    oldest_payment_wait_seconds: float = Field(72 * HOUR, ge=HOUR)
-    phone: str = Field("", description="a number to give where a buyer gave none")
-    phone_required: tuple[str, ...] = Field((), strict=False, description="countries whose carriers want a number")
-    line_length: int = Field(255, ge=20, description="longest address line that the warehouse can print")
-    email_domain: str = Field("orders.invalid", description="for orders without a relay address; must not be routable")
-
-    @property
-    def is_read(self) -> bool:
-        """Whether orders are read and watched at all."""
-        return self.mode != "off"
-
-    @property
-    def acts(self) -> bool:
-        """Whether anything is sent."""
-        return self.mode == "on"
-
-    @model_validator(mode="after")
-    def _can_be_entered(self) -> Self:
-        countries = [d.country for d in self.destinations]
-        if len(set(countries)) < len(countries):
-            raise ValueError("a country has two destinations; leave one")
-        if self.mode == "on" and not self.destinations:
-            raise ValueError("orders need a [[channel.orders.destinations]] table: where they enter Centra")
-        return self
-
-
-class Privacy(_Strict):
+class Privacy(Strict):
     """How long buyer data is kept."""
 
     keep_days: int = Field(30, ge=1, description="days after an order ended here")
 
 
-class Channel(_Strict):
+class Channel(Strict):
     """One Mirakl shop on one instance."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -163,6 +54,13 @@ class Channel(_Strict):
     stock: StockSettings = StockSettings()
     guard: GuardSettings = GuardSettings()
     orders: OrderSettings = OrderSettings()
+    after_sale: AfterSaleSettings = AfterSaleSettings()
+
+    @model_validator(mode="after")
+    def _orders_come_first(self) -> Self:
+        if self.after_sale.is_followed and not self.orders.is_read:
+            raise ValueError("after_sale needs orders: set orders.mode, or after_sale.mode = 'off'")
+        return self
 
     @property
     def secret_name(self) -> str:
@@ -170,7 +68,7 @@ class Channel(_Strict):
         return "MIRAKL_KEY_" + self.id.upper().replace("-", "_")
 
 
-class Centra(_Strict):
+class Centra(Strict):
     """The Centra environment, and how its allowance is used."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")] = "centra"
@@ -192,7 +90,7 @@ class Centra(_Strict):
         return url.removesuffix("/").removesuffix("/graphql")
 
 
-class Channels(_Strict):
+class Channels(Strict):
     """The whole of channels.toml."""
 
     centra: Centra

@@ -11,15 +11,17 @@ from collections.abc import Sequence
 import msgspec
 
 from app.centra import schema
+from app.centra.after_sale import AfterSaleOperations
 from app.centra.answers import Message, rows_of, unless_errors, whole, words
 from app.centra.events import VARIANT_SIZES, events_operation, read_events
+from app.centra.lists import AFTER_SALE as AFTER_SALE
 from app.centra.operations import Operation, operation
 from app.centra.orders import OrderOperations
+from app.centra.returns import ReturnOperations
 from app.centra.topology import Assembly
 from app.wire.decode import Unreadable, read_items
 from app.wire.outcome import Applied, Outcome, Unknown
 
-AFTER_SALE = 0.9
 STOCK = 0.75
 CATALOGUE = 0.4
 
@@ -57,7 +59,7 @@ _BUCKETS = {"REQUEST_COUNT": "requests", "MUTATION_COUNT": "mutations", "QUERY_C
 _WINDOWS = {"TEN_SECONDS": "10s", "ONE_HOUR": "1h"}
 
 
-class CentraClient(OrderOperations):
+class CentraClient(OrderOperations, AfterSaleOperations, ReturnOperations):
     """One Centra environment; `scope` is the source, whose permits all its calls use."""
 
     # ------------------------------------------------------------------------------------------- events

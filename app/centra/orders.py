@@ -13,10 +13,11 @@ from typing import Annotated
 
 import msgspec
 
-from app.centra.answers import Message, Rows, T, refused_by, rows_of, whole, words
+from app.centra.answers import Message, refused_by, whole, words
 from app.centra.graphql import CentraCalls
+from app.centra.lists import instant, listed
 from app.centra.operations import operation
-from app.wire.decode import Items, UnreadableItem, read_items
+from app.wire.decode import Items
 from app.wire.outcome import Applied, Outcome, RefusalDetail, Unknown
 from app.wire.permit import Permits
 from app.wire.transport import Transport
@@ -201,17 +202,16 @@ class OrderOperations:
         if not 0 < len(numbers) <= NUMBERS_LIMIT:
             raise ValueError(f"between 1 and {NUMBERS_LIMIT} order numbers, not {len(numbers)}")
         variables = {"numbers": list(numbers), "limit": len(numbers)}
-        listed = rows_of(await self._calls.run(operation("orders_by_number"), variables, headroom=ORDERS), "orders")
-        return Applied(_items(listed.value, OrderRead, "number")) if isinstance(listed, Applied) else listed
+        return await listed(self._calls, "orders_by_number", variables, "orders", OrderRead, "number", ORDERS)
 
     async def orders_created(self, from_: datetime, to: datetime, page: int = 1) -> Outcome[OrdersCreated]:
         """One page of 200 orders created in a window of whole seconds, incomplete ones too; pages begin at 1."""
-        variables = {"from": _instant(from_), "to": _instant(to), "page": page, "limit": CREATED_LIMIT}
-        listed = rows_of(await self._calls.run(operation("orders_created"), variables, headroom=ORDERS), "orders")
-        if not isinstance(listed, Applied):
-            return listed
-        orders = _items(listed.value, OrderFound, "number")
-        return Applied(OrdersCreated(orders, is_last=len(listed.value[0]) < CREATED_LIMIT))
+        variables = {"from": instant(from_), "to": instant(to), "page": page, "limit": CREATED_LIMIT}
+        answer = await listed(self._calls, "orders_created", variables, "orders", OrderFound, "number", ORDERS)
+        if not isinstance(answer, Applied):
+            return answer
+        rows = answer.value
+        return Applied(OrdersCreated(rows, is_last=len(rows.items) + len(rows.unreadable) < CREATED_LIMIT))
 
     async def set_id_conversions(
         self,
@@ -330,18 +330,3 @@ class OrderOperations:
             return Unknown("neither an order nor errors")
         order = body.order
         return Applied(OrderChanged(order.number, order.status, order.is_on_hold, words(body.user_warnings)))
-
-
-def _items(rows: Rows, type_: type[T], id_member: str) -> Items[T]:
-    """The places under an error count as unreadable: nothing in a part of an answer looks like absence."""
-    raw, spoiled, errors = rows
-    read = read_items(raw, type_, id_member, skip=spoiled)
-    reason = "; ".join(error.words for error in errors)[:500]
-    lost = (UnreadableItem(place, reason) for place in sorted(spoiled))
-    return Items(read.items, (*read.unreadable, *lost), read.places)
-
-
-def _instant(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError("an instant sent to Centra needs its zone")
-    return moment.isoformat(timespec="seconds")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.centra.facts import topology_of
+from app.commands.check_after_sale import check_after_sale
 from app.commands.check_orders import check_orders
 from app.commands.context import Exit, Finding, configuration, services_of
 from app.commands.status import age
@@ -40,6 +41,7 @@ async def check(console: Console) -> Exit:
             for channel in told.channels.channel:
                 findings += await _channel(parts, channel, topology)
                 findings += await check_orders(parts, channel, topology)
+                findings += await check_after_sale(parts, channel)
     table = Table("", "where", "what", "found", title="check", title_justify="left")
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
     for finding in findings:

@@ -6,7 +6,8 @@ from app.commands.context import Finding
 from app.domain.ids import MarketId
 from app.domain.stock import Topology
 from app.engine.flow import Services
-from app.settings import Channel, Destination
+from app.policy_settings import Destination
+from app.settings import Channel
 from app.wire.outcome import Applied
 
 

@@ -3,7 +3,7 @@
 The stand-ins' own ledgers are the judge: what Centra can sell against what each marketplace has, where each order
 ended on both sides, and how many calls of each code arrived against its ceiling. Time runs six times as fast, for the
 service and the stand-ins alike, so that one-minute ceilings pass in ten seconds; lags are in the seconds of that time.
-Later parts add acts.
+The act `after-sale` is played alone, on a clock of its own: what becomes of orders that are sold takes days.
 """
 
 from __future__ import annotations
@@ -14,15 +14,30 @@ from pathlib import Path
 
 import anyio
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from app.clock import monotonic
 from app.commands.context import Exit, UnreachableError
+from app.commands.demo_after_sale import CODES as AFTER_SALE_CODES
+from app.commands.demo_after_sale import SHAPE as AFTER_SALE_SHAPE
+from app.commands.demo_after_sale import Told as AfterSaleTold
+from app.commands.demo_after_sale import columns as after_sale_columns
+from app.commands.demo_after_sale import play_after_sale, prepare, show_after_sale
 from app.commands.demo_cast import ORDINARY
 from app.commands.demo_orders import OUTCOMES, Played, differences, play
-from app.commands.lab import Lab, Replica, Shape, lab
+from app.commands.lab import Json, Lab, Replica, Shape, lab
 from app.mirakl.quotas import ceiling_of, codes
+from app.store.intents import Kind
 from app.store.orders import ORDER_ENTRY, ORDERS
 from app.store.pool import Database, connect
 from app.store.statements import sql
@@ -37,7 +52,8 @@ SETTLE_SECONDS = 45.0
 DAY = 86_400.0
 ORDER_API_CODES = ("OrderCreate", "OrderComplete")
 """Calls of Centra's Order API, which counts in none of its plan's buckets."""
-ACTS = ("all", "stock", "orders")
+ACTS = ("all", "stock", "orders", "after-sale")
+"""`all` are those that share a clock: stock and orders."""
 
 
 @dataclass(slots=True)
@@ -45,6 +61,7 @@ class Report:
     """What the demo measured; `--report` writes it as JSON. Seconds are app seconds but for `real_seconds`.
 
     `held` are keys of stock; `orders` are counted by outcome, `orders_wrong` says what did not end as it should.
+    `shipments` and `returns` are Centra's, `refunds` the marketplaces'; `after_sale_wrong` says where the ends differ.
     """
 
     act: str = "all"
@@ -60,6 +77,10 @@ class Report:
     orders_held: list[str] = field(default_factory=list)
     orders_wrong: list[str] = field(default_factory=list)
     accepted_seconds: dict[str, float] = field(default_factory=dict)
+    shipments: list[dict[str, Json]] = field(default_factory=list)
+    refunds: list[dict[str, Json]] = field(default_factory=list)
+    returns: list[dict[str, Json]] = field(default_factory=list)
+    after_sale_wrong: list[str] = field(default_factory=list)
     calls: dict[str, dict[str, int]] = field(default_factory=dict)
     ceilings_exceeded: int = 0
     held: int = 0
@@ -75,32 +96,33 @@ class Report:
         return self.act in ("all", "orders")
 
     @property
+    def plays_after_sale(self) -> bool:
+        return self.act == "after-sale"
+
+    @property
     def good(self) -> bool:
         """Whether both ends agree, every order ended as it should, and no ceiling was exceeded."""
-        played = (self.changes > 0 or not self.plays_stock) and (bool(self.orders) or not self.plays_orders)
-        return played and not (self.differences or self.ceilings_exceeded or self.held or self.orders_wrong)
+        played = (
+            (self.changes > 0 or not self.plays_stock)
+            and (bool(self.orders) or not self.plays_orders)
+            and (bool(self.refunds) or not self.plays_after_sale)
+        )
+        wrong = self.differences or self.ceilings_exceeded or self.held or self.orders_wrong or self.after_sale_wrong
+        return played and not wrong
 
 
 async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -> Exit:
     """Play an act; how it ended."""
     began = monotonic()
     found = Report(act)
-    shape = Shape(
-        scale=SCALE,
-        orders="on" if found.plays_orders else None,
-        postgres={"fsync": "off", "full_page_writes": "off"},
-    )
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    shape, columns = _shape(found), after_sale_columns() if found.plays_after_sale else _columns()
+    found.scale = shape.scale
     with Progress(*columns, console=console) as progress:
-        starting = progress.add_task("starting Postgres, two marketplaces and a Centra shop", total=3)
+        starting = progress.add_task("starting Postgres and the stand-ins", total=3)
         async with lab(shape) as running:
             progress.advance(starting, 2)
+            if found.plays_after_sale:
+                await prepare(running)
             replica = await running.start_replica()
             await running.send_webhooks_to(replica)
             progress.advance(starting)
@@ -116,24 +138,47 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             return Exit.DONE if found.good else Exit.DIFFERENCES
 
 
+def _shape(found: Report) -> Shape:
+    if found.plays_after_sale:
+        return AFTER_SALE_SHAPE
+    orders = "on" if found.plays_orders else None
+    return Shape(scale=SCALE, orders=orders, postgres={"fsync": "off", "full_page_writes": "off"})
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+
+
 # --------------------------------------------------------------------------------------------------------- playing
 
 
-async def _play(running: Lab, progress: Progress, found: Report) -> Played:
+@dataclass(slots=True)
+class Plays:
+    """What came of the acts, besides figures."""
+
+    orders: Played = field(default_factory=Played)
+    after_sale: AfterSaleTold | None = None
+
+
+async def _play(running: Lab, progress: Progress, found: Report) -> Plays:
     """A busy minute: thousands of changes, some SKUs hundreds of times. Then orders, while the stock settles."""
     found.channels, found.sizes = list(running.mirakl), running.shape.sizes
-    total, played = running.shape.sizes * len(running.mirakl), Played()
-    first = progress.add_task("first push: every offer of both channels", total=total)
+    total, played = running.shape.sizes * len(running.mirakl), Plays()
+    first = progress.add_task("first push: offers of both channels", total=total)
     await _until_equal(running, progress, first, total, FIRST_SECONDS)
     async with connect(running.dsn, work_size=2, desk_size=2) as database:
         last_import = await database.desk.fetchval(sql("import/newest")) or 0
         if found.plays_stock:
             await _busy(running, progress, found)
         if found.plays_orders:
-            played = await play(running, database, progress)
-            found.orders = played.outcomes()
-            found.orders_held = [f"{order_id}: {reason}" for order_id, reason in played.held.items()]
-            found.orders_wrong, found.accepted_seconds = played.faults, played.seconds
+            played.orders = orders = await play(running, database, progress)
+            found.orders = orders.outcomes()
+            found.orders_held = [f"{order_id}: {reason}" for order_id, reason in orders.held.items()]
+            found.orders_wrong, found.accepted_seconds = orders.faults, orders.seconds
+        if found.plays_after_sale:
+            played.after_sale = told = await play_after_sale(running, database, progress)
+            found.shipments, found.refunds, found.returns = told.shipments, told.refunds, told.returns
+            found.after_sale_wrong = told.faults
         after = progress.add_task("until both ends agree", total=total)
         await _until_equal(running, progress, after, total, SETTLE_SECONDS)
         await _until_at_rest(database, SETTLE_SECONDS)
@@ -199,7 +244,9 @@ async def _measure(database: Database, found: Report, last_import: int) -> None:
     if lags is not None and lags["median"] is not None:
         found.lag_seconds = {name: round(lags[name], 1) for name in ("median", "p99", "max")}
     held = await database.desk.fetch(sql("outbox/held"), None, 10_000)
-    found.held = sum(row["flow"] not in (ORDERS, ORDER_ENTRY) for row in held)
+    sold = [kind.flow for kind in Kind]
+    found.held = sum(row["flow"] not in (ORDERS, ORDER_ENTRY, *sold) for row in held)
+    found.after_sale_wrong += [f"{row['key']} is held: {row['reason']}" for row in held if row["flow"] in sold]
 
 
 async def _count_calls(running: Lab, found: Report) -> None:
@@ -215,14 +262,17 @@ async def _count_calls(running: Lab, found: Report) -> None:
 # --------------------------------------------------------------------------------------------------------- showing
 
 
-def _show(console: Console, found: Report, played: Played) -> None:
+def _show(console: Console, found: Report, played: Plays) -> None:
     if found.plays_stock:
         _show_stock(console, found)
     if found.plays_orders:
-        _show_orders(console, found, played)
+        _show_orders(console, found, played.orders)
+    if played.after_sale is not None:
+        show_after_sale(console, played.after_sale)
     _show_calls(console, found)
     colour = "green" if found.good else "red"
     wrong = f" {len(found.orders_wrong)} faults of orders," if found.plays_orders else ""
+    wrong += f" {len(found.after_sale_wrong)} after the sale," if found.plays_after_sale else ""
     console.print(
         f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
         f" ceiling, {found.held} SKUs held[/], in {found.real_seconds} s"
@@ -283,6 +333,8 @@ def _show_calls(console: Console, found: Report) -> None:
         calls.add_column(platform, justify="right")
     calls.add_column("at most")
     for code in dict.fromkeys(code for by_code in found.calls.values() for code in by_code):
+        if found.plays_after_sale and code not in AFTER_SALE_CODES:
+            continue
         counts = [str(by_code.get(code, "")) for by_code in found.calls.values()]
         calls.add_row(code, *counts, _ceiling(code, centra=code in found.calls["centra"]))
     console.print(calls)

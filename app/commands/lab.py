@@ -61,6 +61,8 @@ class Shape:
     """The mode of the channels' orders (on, dry_run); None: no orders are read."""
     order_lines: Mapping[str, str] = field(default_factory=dict)
     """More lines for a channel's [channel.orders]."""
+    after_sale: str | None = None
+    """More lines for the channels' [channel.after_sale], which is on; None: it is off."""
 
 
 @dataclass(slots=True)
@@ -328,6 +330,7 @@ def _orders(shape: Shape, channel: str) -> list[str]:
         "price_list = 7",
         'shipping_option = "mkp-standard"',
         'shipping_by_type = { EXP = "mkp-express" }',
+        *([] if shape.after_sale is None else ["[channel.after_sale]", 'mode = "on"', shape.after_sale]),
     ]
 
 

@@ -188,7 +188,7 @@ async def _count(parts: Services, scope: Scope, raw: tuple[RawOrder, ...], count
 def _needs_us(parts: Services, scope: Scope, order: Order) -> bool:
     """Whether a new order is more than history: open, ours, and not from before the channel's start."""
     now = parts.clock.now()
-    policy = step_policy(parts.channel(scope).orders)
+    policy = step_policy(parts.channel(scope))
     return not isinstance(next_step(Record(order, now, now, now), policy), End)
 
 

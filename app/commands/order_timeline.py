@@ -17,9 +17,11 @@ from app.commands.orders import find_orders
 from app.domain.progress import Record
 from app.flows.order_intake import MIRAKL_ORDER
 from app.settings import SettingsError
-from app.store import buyers, orders, reservations
+from app.store import buyers, intents, orders, reservations, returns
 from app.store.effects import audit
+from app.store.intents import Intent
 from app.store.pool import Connection, Row
+from app.store.returns import Walked
 from app.store.statements import sql
 from app.store.time import read_clock
 
@@ -48,7 +50,10 @@ async def show(
         now = (await read_clock(connection)).rate.app_at
         further = await connection.fetch(sql("centra_order/of"), scope, order_id)
         facts = await connection.fetch(sql("inbox/of_reference"), scope, MIRAKL_ORDER, order_id)
-        console.print(_head(scope, record, standing, further, now))
+        after = await intents.of_order(connection, scope, order_id)
+        tree = _head(scope, record, standing, further, now)
+        _after_sale(tree, after, await returns.of_order(connection, scope, order_id))
+        console.print(tree)
         moments = [*_of_record(record), *_of_centra(further), *_of_facts(facts)]
         moments += await _of_ledger(connection, scope, order_id)
         console.print(_timeline(moments))
@@ -77,16 +82,35 @@ def _head(scope: str, record: Record, standing: Standing, further: Sequence[Row]
             tree.add(f"{words} {left}")
     if standing.words:
         tree.add(f"{standing.team}: {standing.words}" if standing.team else standing.words)
+    if order.has_incident:
+        tree.add("an incident is open: answer the buyer, refund, or resolve it at the marketplace")
     lines = tree.add("lines")
     for line in order.lines:
         answer = record.decided.accepted.get(line.line_id) if record.decided else None
         decided = {None: "", True: ", accepted", False: ", refused"}[answer]
-        lines.add(f"{escape(line.sku)} × {line.quantity}, {escape(line.state)}{decided}")
+        branch = lines.add(f"{escape(line.sku)} × {line.quantity}, {escape(line.state)}{decided}")
+        for entry in line.taken:
+            what = "cancelled" if entry.cancelation else f"refunded, {escape(entry.state)}"
+            branch.add(f"{entry.amount + entry.shipping} {order.currency} {what}: {escape(entry.refund_id)}")
     if record.decided is not None and record.decided.steps:
         steps = tree.add("how it was decided")
         for step in record.decided.steps:
             steps.add(escape(step))
     return tree
+
+
+def _after_sale(tree: Tree, found: Sequence[Intent], walked: Sequence[Walked]) -> None:
+    """Parcels, cancellations, money and returns, and where each stands."""
+    if not (found or walked):
+        return
+    branch = tree.add("after the sale")
+    for intent in found:
+        money = f", {intent.amount} {intent.currency}" if intent.amount is not None else ""
+        words = f": {escape(intent.reason)}" if intent.reason else ""
+        branch.add(f"{intent.kind} {escape(intent.source_id)}{money}, {intent.state}{words}")
+    for one in walked:
+        words = f": {escape(one.reason)}" if one.reason else ""
+        branch.add(f"return {escape(one.return_id)}, {escape(one.facts.state)}{words}")
 
 
 def _timeline(moments: Iterable[Moment]) -> Table:

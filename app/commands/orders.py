@@ -218,7 +218,7 @@ def _waits_for_import(told: Configuration, scope: str, record: Record) -> bool:
     """Whether a release brings it into Centra: somebody else accepted it, or it was recorded and is alive."""
     if record.outcome is Outcome.RECORDED:
         return record.order.ours and record.order.state in ACCEPTED_STATES
-    return record.outcome is None and is_foreign(record, step_policy(told.channels.by_id()[scope].orders))
+    return record.outcome is None and is_foreign(record, step_policy(told.channels.by_id()[scope]))
 
 
 async def retry(

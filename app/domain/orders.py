@@ -51,6 +51,31 @@ class Tax:
 
 
 @dataclass(frozen=True, slots=True)
+class Refunded:
+    """A refund that Mirakl shows on a line, or a cancelation: both take the same members off what the line has left.
+
+    Amounts in the order's tax mode; a cancelation has no state and no transaction.
+    """
+
+    refund_id: str
+    line_id: OrderLineId
+    amount: Decimal
+    shipping: Decimal
+    quantity: int
+    reason: str
+    state: str
+    created_at: datetime | None = None
+    taxes: tuple[Tax, ...] = ()
+    shipping_taxes: tuple[Tax, ...] = ()
+    cancelation: bool = False
+    group: str = ""
+    """What one call refunded of the order."""
+    paid_at: datetime | None = None
+    transaction: str = ""
+    """Of the payment to the buyer, once there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderLine:
     """One order line. `price` is unit price × quantity without shipping, in the order's tax mode."""
 
@@ -71,6 +96,8 @@ class OrderLine:
     shipping_taxes: tuple[Tax, ...] = ()
     refunded_quantity: int = 0
     cancelled_quantity: int = 0
+    taken: tuple[Refunded, ...] = ()
+    """Its refunds, then its cancelations, as told; nothing in facts that were stored before these were read."""
 
     @property
     def live(self) -> bool:
@@ -100,6 +127,10 @@ class Order:
     total_price: Decimal = Decimal(0)
     workflow: str = "PAY_ON_ACCEPTANCE"
     debited_at: datetime | None = None
+    paid_at: datetime | None = None
+    transaction: str = ""
+    """Of the buyer's payment, where the marketplace tells it."""
+    has_incident: bool = False
     shipping_type: str | None = None
     shipping_label: str | None = None
     shipping_zone: str | None = None

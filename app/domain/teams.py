@@ -10,3 +10,5 @@ class Team(StrEnum):
     ECOMMERCE = "ecommerce"
     FINANCE = "finance"
     WAREHOUSE = "warehouse"
+    CUSTOMER_SERVICE = "customer service"
+    PLATFORM = "platform"

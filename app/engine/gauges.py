@@ -6,6 +6,7 @@ while a platform is down, and in dry run; and it comes first, so that nothing sl
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from app.engine.flow import Services
 from app.engine.wakeups import Place
 from app.mirakl.quotas import spacing_seconds
 from app.settings import Channels
-from app.store import orders
+from app.store import held, orders, threads
 from app.store.census import FlowCensus, census, dead_letters
 from app.store.orders import Watch
 from app.store.pool import DATABASE_AWAY
@@ -27,6 +28,7 @@ EVERY_SECONDS = 5.0
 SHARE_OF_TIME = 0.05
 """Counting may take a twentieth of the time; a large backlog is counted less often."""
 NOTHING_OPEN = Watch(0, None, 0.0, None, 0, 0)
+NOBODY = threads.Waiting(0, None, 0)
 DAY_SECONDS = 86_400.0
 """Shown as time left where no order waits for a decision."""
 
@@ -39,6 +41,8 @@ async def keep_gauges(services: Services, places: Mapping[Place, Team]) -> None:
         try:
             await _read_orders(services)
             await _read_flows(services, places)
+            await _read_held(services, places)
+            await _read_buyers(services)
             metrics.ready.set(1)
         except DATABASE_AWAY:
             metrics.ready.set(0)  # the other gauges keep what was last known
@@ -72,6 +76,16 @@ async def _read_orders(services: Services) -> None:
     metrics.centra_orphans.labels(services.source).set(len(orphans))
 
 
+async def _read_buyers(services: Services) -> None:
+    """What buyers wait for."""
+    waiting, now = await threads.watch(services.database), services.clock.now()
+    for scope in services.channels():
+        row = waiting.get(scope, NOBODY)
+        metrics.waiting_threads.labels(scope).set(row.threads)
+        metrics.waiting_threads_oldest_seconds.labels(scope).set(_age(now, row.since))
+        metrics.open_incidents.labels(scope).set(row.incidents)
+
+
 async def _read_flows(services: Services, places: Mapping[Place, Team]) -> None:
     now = services.clock.now()
     counted = {(row.scope, row.flow): row for row in await census(services.database)}
@@ -87,6 +101,21 @@ async def _read_flows(services: Services, places: Mapping[Place, Team]) -> None:
     for bucket in await services.permits.all():
         used = 1 - max(0.0, bucket.tokens) / bucket.capacity
         metrics.budget_used_ratio.labels(bucket.scope, bucket.name).set(used)
+
+
+async def _read_held(services: Services, places: Mapping[Place, Team]) -> None:
+    async with services.database.desk.acquire() as connection:
+        shares = await held.count(connection)
+    items, money = defaultdict[tuple[str, ...], float](float), defaultdict[tuple[str, ...], float](float)
+    for share in shares:
+        owner = share.team or places.get((share.scope, share.flow), Team.PLATFORM).value
+        items[share.scope, share.flow, owner, share.advice or "key"] += share.items
+        if share.amount is not None and share.currency is not None:
+            money[share.scope, share.flow, owner, share.currency] += float(share.amount)
+    for gauge, found in ((metrics.held_items, items), (metrics.held_money, money)):
+        gauge.clear()  # where nothing waits there is no series
+        for labels, value in found.items():
+            gauge.labels(*labels).set(value)
 
 
 def _age(now: datetime, since: datetime | None) -> float:

@@ -27,7 +27,7 @@ from app.flows.sizes import SIZES, store_reads, understood, warehouses
 from app.flows.sweep import SWEEP
 from app.flows.topology import TOPOLOGY
 from app.settings import Channels
-from app.store import inbox, mirrors, offers, orders, sizes
+from app.store import inbox, intents, mirrors, offers, orders, sizes
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Postponed, Settled, Verdict
@@ -167,6 +167,9 @@ async def _store(transaction: Transaction, services: Services, answer: EventsAns
     changed = {e.order_number for e in answer.events if e.object_type == "Order" and e.order_number is not None}
     if changed:
         transaction.mark(await orders.centra_changed(transaction.connection, sorted(changed)))
+    after_sale = {e.order_number for e in answer.events if e.object_type in ORDER_TYPES and e.order_number is not None}
+    if after_sale and any(channel.after_sale.is_followed for channel in services.settings.channel):
+        transaction.mark(await intents.orders_of_numbers(transaction.connection, source, after_sale))
     await inbox.store(transaction.connection, source, inbox.CENTRA_EVENT, _facts(answer))
 
 

@@ -58,7 +58,7 @@ async def _advance(turn: Pass, claim: Claim) -> Verdict:
             record = await orders.read(connection, turn.scope, claim.key)
         if record is None:
             return Settled()
-        step = next_entry_step(record, step_policy(settings), services.clock.now())
+        step = next_entry_step(record, step_policy(services.channel(turn.scope)), services.clock.now())
         one = Turn(turn, claim, record, settings)
         match step:
             case None:

@@ -28,7 +28,7 @@ from app.failpoints import fail_point
 from app.mirakl.order_facts import Told, told_of
 from app.mirakl.order_schema import OrderPage, OrderQuery, RawOrder
 from app.policies.addresses import is_anonymised
-from app.store import buyers, inbox, mirrors, offers, orders, reservations
+from app.store import buyers, inbox, intents, mirrors, offers, orders, reservations
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict
@@ -213,6 +213,9 @@ async def _store(tx: Transaction, services: Services, scope: str, told: Sequence
     tx.mark(await offers.marks_for(connection, services.channels(stock_on=True), skus))
     unchanged = [t.order.order_id for t in told if t not in fresh]
     await orders.read_again(connection, scope, unchanged, read_at)
+    if services.channel(scope).after_sale.is_followed:
+        changed = [t.order for t in fresh]
+        tx.mark(await intents.marks_of_told(connection, scope, [t.order for t in told], changed))
 
 
 def _fact(told: Told) -> Fact:

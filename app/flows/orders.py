@@ -27,7 +27,8 @@ from app.mirakl.orders import refusal_code
 from app.policies import acceptance
 from app.policies.acceptance import Accept, AcceptancePolicy, HoldOrder
 from app.policies.order_steps import Action, Ask, End, StepPolicy, Wait, next_step
-from app.settings import OrderSettings
+from app.policy_settings import OrderSettings
+from app.settings import Channel
 from app.store import effects, mirrors, offers, orders, reservations
 from app.store.effects import EffectClass, EffectState, audit, decide, open_effect, write_sent
 from app.store.marks import Mark
@@ -56,7 +57,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
 
 async def _advance(turn: Pass, claim: Claim) -> Verdict:
     settings = turn.services.channel(turn.scope).orders
-    policy = step_policy(settings)
+    policy = step_policy(turn.services.channel(turn.scope))
     for _ in range(MOST_STEPS):
         async with turn.services.database.work.acquire() as connection:
             record = await orders.read(connection, turn.scope, claim.key)
@@ -77,9 +78,10 @@ async def _advance(turn: Pass, claim: Claim) -> Verdict:
     return Waiting(turn.services.clock.after(1), "goes on")
 
 
-def step_policy(settings: OrderSettings) -> StepPolicy:
+def step_policy(channel: Channel) -> StepPolicy:
     """What a channel decides about the course of an order."""
-    return StepPolicy(settings.start_at, settings.accepted_elsewhere, settings.confirm)
+    settings = channel.orders
+    return StepPolicy(settings.start_at, settings.accepted_elsewhere, settings.confirm, channel.after_sale.acts)
 
 
 async def _act(turn: Pass, claim: Claim, record: Record, step: Action, settings: OrderSettings) -> Verdict | None:

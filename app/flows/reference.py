@@ -1,8 +1,8 @@
 """What a marketplace says about itself is mirrored once a day.
 
-A key is an API code: the shop (A01), its switches (PC01), carriers, reasons, conditions, taxes and custom
-fields. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A shop that
-is not open is said aloud.
+A key is an API code: the shop (A01), its switches (PC01), shipping types, carriers, reasons, conditions, taxes and
+custom fields. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A shop that
+is not open is said aloud; parcels that wait for a carrier look again once carriers were read.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ from app.engine.retry import after_failure
 from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import Account
-from app.store import mirrors
+from app.store import intents, mirrors
+from app.store.intents import Kind
 from app.store.outbox import Claim, Held, Settled, Verdict
+from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.wire.decode import Items
 from app.wire.outcome import Applied, Outcome
 
 REFERENCE = "reference"
+CARRIERS = "SH21"
 OPEN = "OPEN"
 DAY_SECONDS = 86_400.0
 
 READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]]]] = {
     "A01": lambda mirakl: mirakl.a01_get_account(),
     "PC01": lambda mirakl: mirakl.pc01_get_configuration(),
+    "SH12": lambda mirakl: mirakl.sh12_list_shipping_types(),
     "SH21": lambda mirakl: mirakl.sh21_list_carriers(),
     "RE01": lambda mirakl: mirakl.re01_list_reasons(),
     "OR75": lambda mirakl: mirakl.or75_list_taxes(),
@@ -53,8 +57,13 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         for odd in value.unreadable:
             log.warning("reference_entry_unreadable", scope=scope, code=claim.key, key=odd.id, reason=odd.reason)
         value = value.items
-    async with services.database.work.acquire() as connection:
-        await mirrors.write_mirror(connection, scope, claim.key, value)
+
+    async def steps(tx: Transaction) -> None:
+        await mirrors.write_mirror(tx.connection, scope, claim.key, value)
+        if claim.key == CARRIERS:
+            tx.mark(await intents.marks_of_kind(tx.connection, scope, Kind.SHIPMENT))
+
+    await services.database.transact(steps)
     if isinstance(value, Account):
         problem = shop_problem(value, services, scope)
         metrics.shop_open.labels(scope).set(float(value.shop_state == OPEN))

@@ -25,6 +25,7 @@ EXPORT_CHUNK: dict[str, object] = {"items_per_chunk": 10_000, "megabytes_per_chu
 """The smallest files an export may be cut into."""
 _EXPORT_BODY_BYTES = 48 * 1024 * 1024
 UPLOAD_SECONDS = 120.0
+_NO_CONTENT = 204
 
 
 class _ExportAccepted(msgspec.Struct):
@@ -123,6 +124,16 @@ class ShopCalls:
             return Applied(value)
         words = f"the answer is for shop {named}, this channel is shop {self._shop_id}"
         return Refused(words, 200, RefusalKind.CREDENTIALS)
+
+
+def done(answer: Outcome[WireResponse]) -> Outcome[None]:
+    """Only 204 is a yes: a page that some proxy answers with 200 is none. An error page may quote the buyer."""
+    if isinstance(answer, Unknown):
+        return Unknown(answer.reason.partition(":")[0])
+    if not isinstance(answer, Applied):
+        return answer
+    status = answer.value.status
+    return Applied(None) if status == _NO_CONTENT else Unknown(f"HTTP {status} instead of {_NO_CONTENT}")
 
 
 def charges_of(code: str) -> Sequence[Charge]:

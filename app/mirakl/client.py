@@ -13,8 +13,12 @@ import msgspec
 
 from app.mirakl import schema
 from app.mirakl.calls import UPLOAD_SECONDS, instant, named
+from app.mirakl.documents import DocumentCalls
 from app.mirakl.imports import UnreadableReport, read_stock_report, stock_file
 from app.mirakl.orders import OrderCalls
+from app.mirakl.refunds import RefundCalls
+from app.mirakl.returns import ReturnCalls
+from app.mirakl.shipments import ShipmentCalls
 from app.wire.decode import Items, decoded, read_items
 from app.wire.outcome import Applied, Outcome, Unknown
 from app.wire.permit import Permit
@@ -26,7 +30,7 @@ class _ImportAccepted(msgspec.Struct):
     import_id: str | None = None
 
 
-class MiraklClient(OrderCalls):
+class MiraklClient(OrderCalls, ShipmentCalls, RefundCalls, ReturnCalls, DocumentCalls):
     """One shop on one instance; `scope` is its channel, whose permits it uses."""
 
     # ------------------------------------------------------------------------------ account and platform
@@ -65,6 +69,10 @@ class MiraklClient(OrderCalls):
         request = WireRequest("SH21", "GET", "/api/shipping/carriers")
         return await self._listed(request, "carriers", schema.Carrier, permit)
 
+    async def sh12_list_shipping_types(self, *, permit: Permit | None = None) -> Outcome[Items[schema.ShippingType]]:
+        request = WireRequest("SH12", "GET", "/api/shipping/types")
+        return await self._listed(request, "shipping_types", schema.ShippingType, permit)
+
     async def re01_list_reasons(self, *, permit: Permit | None = None) -> Outcome[Items[schema.Reason]]:
         request = WireRequest("RE01", "GET", "/api/reasons")
         return await self._listed(request, "reasons", schema.Reason, permit)
@@ -91,7 +99,7 @@ class MiraklClient(OrderCalls):
             "STO01",
             "POST",
             "/api/offers/stock/imports",
-            file=FilePart("file", "stock.csv", stock_file(lines), "text/csv"),
+            files=(FilePart("file", "stock.csv", stock_file(lines), "text/csv"),),
             effect_id=effect_id,
             total_seconds=UPLOAD_SECONDS,
         )

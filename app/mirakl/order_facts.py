@@ -6,14 +6,14 @@ can't come in through a new one (business rule 24).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
 
 from app.domain.ids import OrderId, OrderLineId, Sku
-from app.domain.orders import OURS, Address, Buyer, Field, Order, OrderLine, Tax
+from app.domain.orders import OURS, Address, Buyer, Field, Order, OrderLine, Refunded, Tax
 from app.mirakl import order_schema as told
 from app.policies.countries import alpha2
 
@@ -79,6 +79,9 @@ def told_of(raw: told.RawOrder) -> Told:
             total_price=order.total_price,
             workflow=order.payment_workflow or "",
             debited_at=order.customer_debited_date,
+            paid_at=order.transaction_date,
+            transaction=order.transaction_number or "",
+            has_incident=bool(order.has_incident),
             shipping_type=order.shipping_type_code,
             shipping_label=order.shipping_type_label,
             shipping_zone=order.shipping_zone_code,
@@ -117,7 +120,29 @@ def _line(line: told.OrderLine) -> OrderLine:
         shipping_taxes=_taxes(line.shipping_taxes),
         refunded_quantity=sum(refund.quantity or 0 for refund in line.refunds or ()),
         cancelled_quantity=sum(cancelation.quantity or 0 for cancelation in line.cancelations or ()),
+        taken=tuple(_taken(line)),
     )
+
+
+def _taken(line: told.OrderLine) -> Iterator[Refunded]:
+    refunds, cancelations = line.refunds or (), line.cancelations or ()
+    for place, given in enumerate((*refunds, *cancelations)):
+        yield Refunded(
+            refund_id=given.id,
+            line_id=OrderLineId(line.order_line_id),
+            amount=given.amount or Decimal(0),
+            shipping=given.shipping_amount or Decimal(0),
+            quantity=given.quantity or 0,
+            reason=given.reason_code or "",
+            state=given.refund_state or given.state or "",
+            created_at=given.created_date,
+            taxes=_taxes(given.taxes),
+            shipping_taxes=_taxes(given.shipping_taxes),
+            cancelation=place >= len(refunds),
+            group=given.order_refund_id or "",
+            paid_at=given.transaction_date,
+            transaction=given.transaction_number or "",
+        )
 
 
 def _taxes(given: tuple[told.Tax, ...] | None) -> tuple[Tax, ...]:

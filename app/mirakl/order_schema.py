@@ -135,26 +135,27 @@ class Fee(_Amounts, frozen=True):
     amount: Decimal
 
 
-class Refund(_Amounts, frozen=True):
-    """`quantity` is informative only, the amounts decide."""
+class GivenBack(_Amounts, frozen=True):
+    """A refund or a cancelation of a line, amounts in the order's tax mode. A cancelation has only the first half.
+
+    An amount is None where nothing of that part is given back. `quantity` is informative only, the amounts decide.
+    `state` is the older name of `refund_state`. The transaction is there once the buyer was paid back.
+    """
 
     id: str
     amount: Decimal | None = None
     shipping_amount: Decimal | None = None
     quantity: Quantity | None = None
     reason_code: str | None = None
+    created_date: Instant | None = None
+    taxes: tuple[Tax, ...] | None = None
+    shipping_taxes: tuple[Tax, ...] | None = None
+
     refund_state: str | None = None
+    state: str | None = None
     order_refund_id: str | None = None
-    created_date: Instant | None = None
-
-
-class Cancelation(_Amounts, frozen=True):
-    id: str
-    amount: Decimal | None = None
-    shipping_amount: Decimal | None = None
-    quantity: Quantity | None = None
-    reason_code: str | None = None
-    created_date: Instant | None = None
+    transaction_date: Instant | None = None
+    transaction_number: str | None = None
 
 
 class OrderLine(_Amounts, frozen=True):
@@ -180,8 +181,8 @@ class OrderLine(_Amounts, frozen=True):
     commission_fee: Decimal | None = None
     total_commission: Decimal | None = None
     order_line_additional_fields: tuple[AdditionalValue, ...] | None = None
-    refunds: tuple[Refund, ...] | None = None
-    cancelations: tuple[Cancelation, ...] | None = None
+    refunds: tuple[GivenBack, ...] | None = None
+    cancelations: tuple[GivenBack, ...] | None = None
 
 
 class Order(_Amounts, frozen=True):
@@ -201,10 +202,13 @@ class Order(_Amounts, frozen=True):
     order_state_reason_label: str | None = None
     acceptance_decision_date: Instant | None = None
     customer_debited_date: Instant | None = None
+    transaction_date: Instant | None = None
+    transaction_number: str | None = None
     shipping_deadline: Instant | None = None
     delivery_date: DeliveryDate | None = None
     can_cancel: bool | None = None
     can_shop_ship: bool | None = None
+    has_incident: bool | None = None
     customer: Customer | None = None
     customer_notification_email: str | None = None
     channel: Code | None = None

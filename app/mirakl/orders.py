@@ -9,18 +9,17 @@ from datetime import datetime
 import msgspec
 
 from app.mirakl import schema
-from app.mirakl.calls import ShopCalls, charges_of, instant
+from app.mirakl.calls import ShopCalls, charges_of, done, instant
 from app.mirakl.order_schema import Order, OrderPage, OrderQuery, RawOrder
 from app.wire.decode import Items, decoded, read_items
 from app.wire.outcome import Applied, Outcome, Refused, Unknown
 from app.wire.permit import Permit
-from app.wire.request import Expected, WireRequest, WireResponse
+from app.wire.request import Expected, WireRequest
 from app.wire.target import path_part
 
 REFERENCES_LIMIT = 100
 """The most orders of one OR04."""
 _CODE = re.compile(r"\b(?:ORDER_[A-Z_]+|VALIDATION_ERROR)\b")
-_NO_CONTENT = 204
 
 
 class _Listed(msgspec.Struct):
@@ -112,7 +111,7 @@ class OrderCalls(ShopCalls):
             expects=Expected.NOTHING,
             effect_id=effect_id,
         )
-        return _done(await self._send(request, permit=permit, usable_until=usable_until))
+        return done(await self._send(request, permit=permit, usable_until=usable_until))
 
     async def or04_update_references(
         self,
@@ -150,7 +149,7 @@ class OrderCalls(ShopCalls):
         """Cancel a whole order, as long as it `can_cancel`."""
         path = f"/api/orders/{path_part(order_id)}/cancel"
         request = WireRequest("OR29", "PUT", path, expects=Expected.NOTHING, effect_id=effect_id)
-        return _done(await self._send(request, permit=permit, usable_until=usable_until))
+        return done(await self._send(request, permit=permit, usable_until=usable_until))
 
 
 def refusal_code(refused: Refused) -> str | None:
@@ -177,16 +176,6 @@ def _read(rows: Sequence[msgspec.Raw]) -> Items[RawOrder]:
     read = read_items(rows, Order, "order_id")
     orders = tuple(RawOrder(order, bytes(rows[place])) for order, place in zip(read.items, read.places, strict=True))
     return Items(orders, read.unreadable, read.places)
-
-
-def _done(answer: Outcome[WireResponse]) -> Outcome[None]:
-    """Only 204 is a yes: a page that some proxy answers with 200 is none. An error page may quote the buyer."""
-    if isinstance(answer, Unknown):
-        return Unknown(answer.reason.partition(":")[0])
-    if not isinstance(answer, Applied):
-        return answer
-    status = answer.value.status
-    return Applied(None) if status == _NO_CONTENT else Unknown(f"HTTP {status} instead of {_NO_CONTENT}")
 
 
 def _words(errors: Sequence[_ReferenceError]) -> str | None:

@@ -88,6 +88,8 @@ _STANDARD: dict[str, Ceiling] = {
     "ST11": _modest(10.0),
     "ST12": Ceiling(5 * _MINUTE),
     "RT11": Ceiling(5 * _MINUTE),
+    "RT11.page": _modest(1.0),
+    "RT11.read": _modest(2.0),
     **dict.fromkeys(("RT01", "RT04", "RT12", "RT21", "RT25", "RT26", "RT27", "RT29"), _PER_EVENT),
     **dict.fromkeys(("M10", "M11", "M12", "M13", "M14", "DR11", "DR12", "DR73", "DR74"), _modest(10.0)),
     # Finance. TL02 also allows at most 20 a minute, which the hourly figure already keeps.

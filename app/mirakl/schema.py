@@ -125,6 +125,14 @@ class Carrier(msgspec.Struct, frozen=True):
     tracking_url: str | None = None
 
 
+class ShippingType(msgspec.Struct, frozen=True):
+    """SH12. `mandatory_tracking`: its parcels are refused without a tracking number."""
+
+    code: str
+    label: str | None = None
+    mandatory_tracking: bool | None = None
+
+
 class Reason(msgspec.Struct, frozen=True):
     """RE01: why something is refunded, cancelled, returned or opened."""
 

@@ -78,6 +78,8 @@ class StepPolicy:
     start_at: datetime | None = None
     accepted_elsewhere: str = "hold"
     confirm: bool = True
+    after_sale: bool = False
+    """The marketplace is told of what Centra cancels; else a person is asked."""
 
 
 Step = Action | End | Wait | Ask
@@ -214,6 +216,8 @@ def _placed(record: Record, policy: StepPolicy, now: datetime) -> EntryStep:
         return EntryAction.CHECK
     if record.centra_changed_at is not None and record.centra_changed_at > checked_at:
         return EntryAction.CHECK
+    if entry.is_cancelled and policy.after_sale:
+        return None
     if entry.is_cancelled:
         return Ask("this order was cancelled in Centra and is alive at the marketplace: cancel or refund it there")
     if record.blocked and not entry.is_blocked:

@@ -29,7 +29,8 @@ The routes under /_sandbox pass by all of this, except that due jobs run first.
 The first generic fault in the menu that matches fires for a call; `after` counts down on every matching call.
 `seconds` are app seconds for `late` and real seconds for `slow` (it tests the caller's own time limits).
 `bad_json`, `deep_json`, `empty`, `redirect`, `html`, `huge`, `too_many` and `status` do not apply the request
-unless the fault says `"apply": true`. A `too_many` whose Retry-After is a plain number (of seconds, or a Unix
+unless the fault says `"apply": true`. `about` is a text: only calls with it in their path or body are met,
+and count for `after`. A `too_many` whose Retry-After is a plain number (of seconds, or a Unix
 time) not more than an hour ahead closes the code for that time, so that an early return shows as a violation.
 """
 
@@ -52,6 +53,7 @@ GENERIC_KINDS = frozenset(
         "status_after",
         "drop",
         "drop_after",
+        "hang",
         "hang_after",
         "late",
         "cut",
@@ -80,6 +82,7 @@ _FIELDS = frozenset(
         "at_byte",
         "body",
         "apply",
+        "about",
     }
 )
 _LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form>Sign in</form></body></html>"
@@ -102,6 +105,7 @@ class Fault:
     at_byte: int = 20
     body: str | None = None
     apply: bool = False
+    about: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     fired: int = 0
 
@@ -121,6 +125,9 @@ class Fault:
     def applies(self) -> bool:
         """Whether the request takes effect although this fault spoils the answer."""
         return self.apply or self.kind in _APPLIED_KINDS
+
+    def is_about(self, text: bytes) -> bool:
+        return self.about is None or self.about.encode() in text
 
     def public(self) -> dict[str, Any]:
         shown = {name: getattr(self, name) for name in sorted(_FIELDS)}
@@ -167,9 +174,10 @@ class FaultMenu:
         """As `take`, but every such fault in the menu, each once."""
         return self._taken(code, lambda f: f.kind == kind and fits(f), at_most=len(self._faults))
 
-    def take_generic(self, code: str) -> Fault | None:
-        """The middleware asks, once for each call that passed the ceilings."""
-        return next(iter(self._taken(code, lambda f: f.kind in GENERIC_KINDS, at_most=1)), None)
+    def take_generic(self, code: str, text: bytes = b"") -> Fault | None:
+        """The middleware asks, once for each call that passed the ceilings. `text`: its path and its body."""
+        fits: Fits = lambda f: f.kind in GENERIC_KINDS and f.is_about(text)  # noqa: E731
+        return next(iter(self._taken(code, fits, at_most=1)), None)
 
     def public(self) -> dict[str, Any]:
         return {"faults": [fault.public() for fault in self._faults]}
@@ -278,7 +286,7 @@ class FaultMiddleware:
             headers = [(b"retry-after", refusal.retry_after.encode())]
             await exchange.answer(429, self._json(429), headers=headers)
             return
-        fault = self._kernel.menu.take_generic(exchange.call.code)
+        fault = self._kernel.menu.take_generic(exchange.call.code, exchange.call.path.encode() + body)
         if fault is None:
             await exchange.run(exchange.send)
         else:
@@ -319,7 +327,7 @@ class FaultMiddleware:
         match fault.kind:
             case "drop" | "drop_after":
                 await exchange.hang_up()
-            case "hang_after":
+            case "hang" | "hang_after":
                 await exchange.until_client_goes()
             case "cut" if captured is not None:
                 await exchange.cut(captured, fault.at_byte)

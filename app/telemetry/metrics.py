@@ -36,6 +36,18 @@ held_oldest_seconds = Gauge(
     ["scope", "flow"],
     registry=registry,
 )
+held_items = Gauge(
+    "centra_mirakl_held_items",
+    "What needs a person, each thing once, by its owner and what to do about it; `key`: see its flow (database).",
+    ["scope", "flow", "team", "advice"],
+    registry=registry,
+)
+held_money = Gauge(
+    "centra_mirakl_held_money",
+    "Money at stake in what needs a person, in the currency's major unit (database).",
+    ["scope", "flow", "team", "currency"],
+    registry=registry,
+)
 dead_letters = Gauge(
     "centra_mirakl_dead_letters",
     "Facts that could not be read, kept for a person (database).",
@@ -178,6 +190,13 @@ orders_read = Counter(
 orders_ended = Counter(
     "centra_mirakl_orders_ended", "Orders by how they ended for us.", ["scope", "outcome"], registry=registry
 )
+shipped_to_told_seconds = Histogram(
+    "centra_mirakl_shipped_to_told_seconds",
+    "From a parcel's shipping in Centra to the marketplace having it.",
+    ["scope"],
+    buckets=_SECONDS,
+    registry=registry,
+)
 orders_near_lapse = Counter(
     "centra_mirakl_orders_near_lapse",
     "Orders decided after three quarters of their window.",
@@ -242,6 +261,21 @@ centra_orphans = Gauge(
     "Centra orders of a lost answer, not placed and not cancelled yet (database).",
     ["scope"],
     registry=registry,
+)
+waiting_threads = Gauge(
+    "centra_mirakl_waiting_threads",
+    "Conversations about orders that wait for an answer of the shop (database).",
+    ["scope"],
+    registry=registry,
+)
+waiting_threads_oldest_seconds = Gauge(
+    "centra_mirakl_waiting_threads_oldest_seconds",
+    "For how long the oldest conversation has waited for an answer (database).",
+    ["scope"],
+    registry=registry,
+)
+open_incidents = Gauge(
+    "centra_mirakl_incident_orders", "Orders with an open incident (database).", ["scope"], registry=registry
 )
 oversold_units = Counter(
     "centra_mirakl_oversold_units",

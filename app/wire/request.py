@@ -24,10 +24,10 @@ class Expected(StrEnum):
 
 @dataclass(frozen=True)
 class FilePart:
-    """One file of a multipart upload."""
+    """One part of a multipart upload: a file, or a value where `filename` is None."""
 
     name: str
-    filename: str
+    filename: str | None
     content: bytes
     content_type: str
 
@@ -50,7 +50,7 @@ class WireRequest:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     json: bytes | None = None
-    file: FilePart | None = None
+    files: tuple[FilePart, ...] = ()
     expects: Expected = Expected.JSON
     effect_id: str | None = None
     before_first_byte: FirstByteCheck | None = None

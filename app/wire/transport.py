@@ -136,7 +136,7 @@ class Transport:
                 outcome=_name_of(outcome),
                 status=call.status,
                 seconds=time.monotonic() - started_at,
-                sent_bytes=len(request.json or b"") + (len(request.file.content) if request.file else 0),
+                sent_bytes=len(request.json or b"") + sum(len(part.content) for part in request.files),
                 received_bytes=call.received_bytes,
             )
         )
@@ -177,14 +177,13 @@ class Transport:
             call.is_ours = True
             words = "not called: the key holds characters that cannot be sent"
             raise _Stopped(Refused(words, 0, RefusalKind.CREDENTIALS))
-        part = request.file
         built = self._client.build_request(
             request.method,
             url,
             params=list(request.query) or None,
             headers=headers,
             content=request.json,
-            files={part.name: (part.filename, part.content, part.content_type)} if part else None,
+            files=[(part.name, (part.filename, part.content, part.content_type)) for part in request.files] or None,
         )
         built.extensions["trace"] = self._watch(call)
         return built

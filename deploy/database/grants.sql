@@ -3,7 +3,7 @@
 
 -- The work: rows are permanent, so nothing here is deleted. Retention runs as centra_mirakl_migrate.
 GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
-    marketplace_order, buyer, reservation, centra_order, offer_price
+    marketplace_order, buyer, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread
     TO centra_mirakl_run;
 GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
@@ -13,8 +13,9 @@ GRANT USAGE ON SEQUENCE claim_number TO centra_mirakl_run;
 GRANT SELECT, INSERT, UPDATE ON effect TO centra_mirakl_run;
 GRANT SELECT, INSERT ON audit TO centra_mirakl_run;
 
--- Read only: the schema's history for readiness, and the clock, which only sandboxes set.
-GRANT SELECT ON schema_migration, app_clock TO centra_mirakl_run;
+-- Read only: the schema's history for readiness, the clock, which only sandboxes set, and the view of what needs a person.
+GRANT SELECT ON schema_migration, app_clock, held TO centra_mirakl_run;
 
 GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
-    marketplace_order, reservation, centra_order, offer_price, schema_migration, app_clock TO centra_mirakl_read;
+    marketplace_order, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, schema_migration,
+    app_clock, held TO centra_mirakl_read;

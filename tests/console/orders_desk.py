@@ -11,7 +11,8 @@ from typing import Any
 import anyio.to_thread
 from typer.testing import CliRunner
 
-from app.cli import err, main, out
+from app.cli import main
+from app.commands.line import err, out
 from app.domain.ids import OrderId, OrderLineId, Sku
 from app.domain.orders import Address, Buyer, Order, OrderLine, OrderState
 from app.flows.order_intake import MIRAKL_ORDER

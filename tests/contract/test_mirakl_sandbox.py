@@ -521,6 +521,7 @@ class TestTransportFaults:
             ({"kind": "status_after", "status": 503}, 503, True),
             ({"kind": "drop"}, "RemoteProtocolError", False),
             ({"kind": "drop_after"}, "RemoteProtocolError", True),
+            ({"kind": "hang"}, "ReadTimeout", False),
             ({"kind": "hang_after"}, "ReadTimeout", True),
             ({"kind": "cut", "at_byte": 9}, "RemoteProtocolError", True),
             ({"kind": "slow", "seconds": 2.0}, "ReadTimeout", True),
@@ -546,6 +547,11 @@ class TestTransportFaults:
         (shown,) = market.admin("faults")["faults"]
         assert (shown["fired"], shown["count"]) == (1, 0)
         assert post_until_it_breaks(market) == 201
+
+    def test_a_fault_about_some_calls_lets_the_others_pass(self, market: Market) -> None:
+        fault = {"code": "V01", "kind": "status", "status": 502}
+        market.faults({**fault, "about": "elsewhere"}, {**fault, "about": "/api/version", "after": 1})
+        assert [market.http.get(READS["V01"]).status_code for _ in range(3)] == [200, 502, 200]
 
     def test_huge_goes_on_for_megabytes_and_stops_with_the_client(self, market: Market) -> None:
         market.faults({"code": "SH21", "kind": "huge"})

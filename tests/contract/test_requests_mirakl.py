@@ -41,6 +41,7 @@ CALLS: dict[str, tuple[Call, bytes]] = {
     "AF01": (lambda c: c.af01_list_additional_fields(), b'{"additional_fields":[]}'),
     "OF61": (lambda c: c.of61_list_offer_states(), b'{"offer_states":[]}'),
     "SH21": (lambda c: c.sh21_list_carriers(), b'{"carriers":[]}'),
+    "SH12": (lambda c: c.sh12_list_shipping_types(), b'{"shipping_types":[]}'),
     "RE01": (lambda c: c.re01_list_reasons(), b'{"reasons":[]}'),
     "OR75": (lambda c: c.or75_list_taxes(), b'{"taxes":[]}'),
     "STO01": (

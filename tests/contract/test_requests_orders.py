@@ -16,7 +16,6 @@ from graphql.execution.values import get_variable_values
 
 from app.centra import order_api
 from app.centra.client import CentraClient
-from app.centra.operations import all_operations
 from app.centra.order_api import (
     ApiAddress,
     ApiProduct,
@@ -288,10 +287,6 @@ async def test_a_request_to_centra_fits_its_document(schema: GraphQLSchema, name
     values = get_variable_values(schema, definitions, body["variables"])
     assert not isinstance(values, list), values
     assert set(body["variables"]) == {definition.variable.name.value for definition in definitions}
-
-
-def test_every_document_of_the_folder_is_used_by_a_method() -> None:
-    assert {operation.name for operation in all_operations()} == {*centra.CALLS, *CENTRA}
 
 
 async def test_instants_go_to_centra_with_their_offset() -> None:

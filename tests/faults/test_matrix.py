@@ -15,8 +15,8 @@ from tests.postgres import Databases
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 STRIKE_SECONDS = 30.0
-POINTS = [point for point in failpoints.ALL if not point.startswith(("orders.", "order.", "entry."))]
-"""Those on the way of a stock figure; `test_orders_matrix.py` has the others."""
+POINTS = [point for point in failpoints.ALL if point.startswith(("stock.", "import.", "events.", "sizes."))]
+"""Those on the way of a stock figure; `test_orders_matrix.py` and `test_after_sale_matrix.py` have the others."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

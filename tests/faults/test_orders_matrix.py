@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import AsyncIterator
 
@@ -12,6 +11,7 @@ import pytest_asyncio
 
 from app import failpoints
 from tests.faults.deployment import Deployment, deployed
+from tests.faults.every import EVERY
 from tests.faults.orders import Path, begin, done, judge, orders_shape, placed, stocked
 from tests.postgres import Databases
 
@@ -22,7 +22,6 @@ BETWEEN_ORDERS_SECONDS = 0.4
 POINTS = [point for point in failpoints.ALL if point.startswith(("orders.", "order.", "entry."))]
 OF_PATH_B = ("order.accepted", "entry.create_answered", "entry.completed", "entry.release_answered")
 """Where the path makes a difference: the rest of it is the same code at the same place, and runs by command."""
-EVERY = os.environ.get("CENTRA_MIRAKL_EVERY_FAULT") == "1"
 CASES = [(path, point) for path in Path for point in POINTS if EVERY or path is Path.A or point in OF_PATH_B]
 
 

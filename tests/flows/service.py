@@ -375,7 +375,7 @@ async def serving(place: Deployment, *only: str) -> AsyncIterator[Service]:
     configuration = place.configuration()
     wakeups = Wakeups()
     async with (
-        _plainly(),
+        plainly(),
         connect(place.lab.dsn, wake=wakeups.marked) as database,
         services(configuration, database, wakeups) as built,
         anyio.create_task_group() as around,
@@ -401,7 +401,7 @@ async def running(dsn: str, wanted: Shape | None = None, *, settle: bool = True)
 
 
 @contextlib.asynccontextmanager
-async def _plainly() -> AsyncIterator[None]:
+async def plainly() -> AsyncIterator[None]:
     """A test that fails inside task groups fails with its own error, not with a group of one."""
     try:
         yield
@@ -443,8 +443,10 @@ async def _listening(parts: Services, secrets: Secrets) -> AsyncIterator[str]:
     ended = anyio.Event()
 
     async def serve() -> None:
-        await web.serve(sockets=[socket])
-        ended.set()
+        try:
+            await web.serve(sockets=[socket])
+        finally:  # also when the service is dropped
+            ended.set()
 
     async with anyio.create_task_group() as group:
         group.start_soon(serve)

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
 from app.domain.ids import EffectId, ImportId
 from app.store import imports, inbox, outbox
-from app.store.effects import EffectClass, EffectState, decide, write_sent
+from app.store.effects import EffectClass, EffectState, OpenDoubtError, decide, write_sent
 from app.store.imports import FLOW, Line, SlotTakenError
 from app.store.marks import Mark
 from app.store.outbox import Head, Held, Settled
@@ -207,13 +206,13 @@ async def test_one_doubt_of_a_kind_in_a_lane(database: Database, connection: Con
         return await database.transact(steps)
 
     first = await refund("A-1")
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(OpenDoubtError):
         await refund("A-1")
     await refund("A-2")
     await refund("A-1", "shipment")
     await refund("A-1", None)
     await decide(connection, first, EffectState.UNKNOWN)
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(OpenDoubtError):
         await refund("A-1")
     await decide(connection, first, EffectState.REFUSED, "no")
     await refund("A-1")

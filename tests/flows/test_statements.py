@@ -81,6 +81,12 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "effect/open_of_lane": ("c", LANES[0], "OR21"),
     "effect/all_open_of_lane": ("c", LANES[0], "order_entry"),
     "effect/count_refused": ("c", LANES[0], "OrderCreate"),
+    "effect/doubt_of": ("c", LANES[0], "money"),
+    "intent/of_order": ("c", LANES[0]),
+    "intent/keys": ("c", LANES),
+    "intent/keys_of_kind": ("c", "shipment"),
+    "marketplace_return/of_order": ("c", LANES[0]),
+    "outbox/is_worked": ("c", "stock", KEYS[0]),
     "size/by_skus": ("centra", KEYS),
 }
 """The statements of the worker loops, each with 1,000 keys or a limit of 1,000."""
@@ -139,9 +145,20 @@ INSERT INTO effect (scope, flow, code, class, lane, state, planned_at)
 SELECT 'c', 'orders', 'OR21', 'state', 'LANE-' || lpad((g % 50000)::text, 6, '0'), 'applied', now()
 FROM generate_series(0, 99999) AS g
 """
+FILL_AFTER_SALE = """
+WITH returned AS (
+    INSERT INTO marketplace_return (scope, return_id, order_id, facts, read_at, seen_at, ended_at)
+    SELECT 'c', 'R-' || g, 'LANE-' || lpad((g % 50000)::text, 6, '0'), '{}', now(), now(), now()
+    FROM generate_series(0, 99999) AS g
+)
+INSERT INTO intent (scope, kind, source_id, order_id, state, body, read_at, noted_at, changed_at)
+SELECT 'c', 'shipment', 'centra:shipment:' || g, 'LANE-' || lpad((g % 50000)::text, 6, '0'),
+       CASE WHEN g % 100 = 0 THEN 'open' ELSE 'done' END, '{}', now(), now(), now()
+FROM generate_series(0, 99999) AS g
+"""
 TABLES = (
     *("outbox", "lane", "permit", "offer", "size", "import_line", "import", "effect"),
-    *("marketplace_order", "buyer", "reservation", "centra_order", "offer_price"),
+    *("marketplace_order", "buyer", "reservation", "centra_order", "offer_price", "intent", "marketplace_return"),
 )
 
 
@@ -203,6 +220,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
         await connection.execute(FILL, ROWS)
         await connection.execute(FILL_OFFERS)
         await connection.execute(FILL_ORDERS)
+        await connection.execute(FILL_AFTER_SALE)
         await connection.execute(
             "INSERT INTO lane (scope, lane, claim) SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 0"
             " FROM generate_series(0, 49999) AS g"

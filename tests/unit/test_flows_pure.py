@@ -24,7 +24,8 @@ from app.flows.allowance import SMALLEST_PLAN, WINDOW_SECONDS, buckets
 from app.mirakl.schema import Offer
 from app.policies.guard import Suspicion
 from app.policies.stock import StockPolicy
-from app.settings import Centra, Channel, Channels, GuardSettings, StockSettings
+from app.policy_settings import GuardSettings, StockSettings
+from app.settings import Centra, Channel, Channels
 from app.store.marks import Mark
 from app.store.offers import StockOffer
 from app.store.outbox import Claim, Held

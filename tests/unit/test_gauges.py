@@ -1,16 +1,20 @@
 """The watch over deadlines goes by stored orders alone: paused, dry run, platforms away, it is right all the same."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from app.domain.after_sale import Advice, Stop
 from app.domain.orders import OrderState
 from app.domain.progress import Acceptor, Entry, Outcome
 from app.domain.teams import Team
 from app.engine import gauges
 from app.engine.flow import Services
-from app.store import orders
+from app.store import intents, orders
+from app.store.intents import Kind
+from app.store.marks import Mark
 from app.telemetry import metrics
 from tests.deadlines import gauge, seen, watching
 from tests.flows.service import until
@@ -18,6 +22,7 @@ from tests.flows.service import until
 ON, DRY, OFF = "watched-on", "watched-dry", "watched-off"
 MODES = {ON: "on", DRY: "dry_run", OFF: "off"}
 DAY = 86_400.0
+NOW = datetime.now(UTC)
 
 
 WATCHED = (
@@ -28,6 +33,8 @@ WATCHED = (
     metrics.payment_wait_seconds,
     metrics.orders_blocked,
     metrics.centra_orphans,
+    metrics.held_items,
+    metrics.held_money,
 )
 
 
@@ -146,6 +153,44 @@ async def test_what_was_found_wrong_and_orphans_are_counted(database_url: str, t
             await orders.orphan_cancelled(connection, "centra", 1001)
         await becomes("problem_orders", ON, 0)
         await becomes("orphan_orders", "centra", 0)
+
+
+async def test_what_needs_a_person_is_counted_once_with_its_money_and_gone_with_its_cause(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with watching(database_url, tmp_path, {ON: "on"}) as parts:
+        async with parts.database.work.acquire() as connection:
+            for source, amount in (("centra:return:1", "10.50"), ("centra:return:2", "4.50")):
+                money = Decimal(amount)
+                await intents.note(connection, ON, Kind.REFUND, source, "N-1-A", {}, NOW, amount=money, currency="EUR")
+            for intent in await intents.of_order(connection, ON, "N-1-A"):
+                await intents.hold(connection, intent, Stop("no funds", Advice.RETRY_DAILY), Team.FINANCE)
+        for flow in ("refunds", "seller_references"):
+            await parts.database.mark([Mark(ON, flow, "N-1-A")])
+        await parts.database.work.execute("UPDATE outbox SET state = 'held', held_at = app_now(), due_at = NULL")
+
+        def items() -> dict[tuple[str, ...], float]:
+            samples = [s for s in next(iter(metrics.held_items.collect())).samples if s.labels["scope"] == ON]
+            return {(s.labels["flow"], s.labels["team"], s.labels["advice"]): s.value for s in samples}
+
+        async def counted() -> bool:
+            return items() == {
+                ("refunds", "finance", "retry_daily"): 2,
+                ("seller_references", "platform", "key"): 1,  # no flow is worked here, so nobody owns its keys
+            }
+
+        await until(counted, "each is counted once", seconds=10)
+        labels = {"scope": ON, "flow": "refunds", "team": "finance", "currency": "EUR"}
+        assert metrics.registry.get_sample_value("centra_mirakl_held_money", labels) == 15.0
+        async with parts.database.work.acquire() as connection:
+            for intent in await intents.of_order(connection, ON, "N-1-A"):
+                await intents.done(connection, intent, None, "given back")
+        await parts.database.work.execute("UPDATE outbox SET state = 'ready', held_at = NULL")
+
+        async def gone() -> bool:
+            return not items()
+
+        await until(gone, "what nobody waits for has no series", seconds=10)
 
 
 async def test_what_rules_compare_with_follows_the_channels_settings(database_url: str, tmp_path: Path) -> None:

@@ -186,8 +186,11 @@ def expressions(node: Any) -> Iterator[str]:
             yield from expressions(value)
 
 
-UNITS = ("seconds", "keys", "letters", "lines", "orders", "ratio", "total")
-WITHOUT_UNIT = {"centra_mirakl_allowance_left": "the bucket's own: requests, mutations or points of complexity"}
+UNITS = ("seconds", "threads", "keys", "items", "letters", "lines", "orders", "ratio", "total")
+WITHOUT_UNIT = {
+    "centra_mirakl_allowance_left": "the bucket's own: requests, mutations or points of complexity",
+    "centra_mirakl_held_money": "the currency's major unit, which a label names",
+}
 
 
 @pytest.mark.parametrize("name", sorted(declared()))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sandbox.centra import orders, seed
+from app.sandbox.centra import orders, seed, shipments
 from app.sandbox.centra.order_entities import Order, OrderLine
 from app.sandbox.centra.order_request import default_pricelist
 from app.sandbox.centra.order_stock import NotEnoughStock, NotPossible
@@ -76,7 +76,7 @@ def do(shop: Shop, deed: str, which: int, quantity: int, flag: bool) -> None:
     elif deed == "cut":
         orders.cancel_units(shop, order, [(line, quantity, flag)])
     elif deed == "ship":
-        orders.ship(shop, order, [(line, quantity)])
+        shipments.create(shop, order, [(line, quantity)], complete_now=True)
     else:
         orders.allocate_owed(shop, order)
 

@@ -9,7 +9,7 @@ from app.domain.ids import EffectId, Scope
 from app.domain.progress import EntryCall, Record
 from app.engine.flow import Pass, Services
 from app.engine.retry import after_failure
-from app.settings import OrderSettings
+from app.policy_settings import OrderSettings
 from app.store import orders
 from app.store.effects import Doubt, EffectClass, open_effect, record, write_again, write_sent
 from app.store.marks import Mark

@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from app.sandbox.centra import seed
 from app.sandbox.centra.admin import RETRY_AFTER_FORMS, Admin, read_token
+from app.sandbox.centra.after_admin import AfterAdmin
 from app.sandbox.centra.dates import ShopZone
 from app.sandbox.centra.endpoint import PATH, Endpoint, error_body
 from app.sandbox.centra.events import EventSystem
@@ -62,7 +63,8 @@ def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     admin = Admin(shop, events, allowance, webhooks, endpoint, tokens, kernel, integration)
     orders = OrderApi(shop, kernel, zone, config.get("order_api_secret", _ORDER_API_SECRET))
     graphql = Route(PATH, endpoint.answer, methods=["POST"])
-    app = Starlette(routes=[graphql, *orders.routes(), *admin.routes(), *OrderAdmin(shop).routes()])
+    after = [*OrderAdmin(shop).routes(), *AfterAdmin(shop).routes()]
+    app = Starlette(routes=[graphql, *orders.routes(), *admin.routes(), *after])
 
     def code_of(scope: Scope, body: bytes) -> str | None:
         return order_code_of(scope) or endpoint.code_of(scope, body)

@@ -1,5 +1,5 @@
-"""The /_sandbox routes of the Centra stand-in, beside those that every stand-in has and those of orders, which
-are in `order_admin`.
+"""The /_sandbox routes of the Centra stand-in, beside those that every stand-in has and those of orders,
+shipments and returns, which are in `order_admin` and `after_admin`.
 
 POST /_sandbox/seed {"sizes": n, ...}   replaces the shop (see seed.py), empties the queues; GET
 POST /_sandbox/stock {"changes": [{"size_id"|"sku", "warehouse_id"?, "fta"|"delta": n}]}

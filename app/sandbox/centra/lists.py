@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from graphql import GraphQLError
 
+from app.sandbox.centra.after_entities import Return, Shipment
 from app.sandbox.centra.entities import (
     Display,
     Market,
@@ -139,15 +140,41 @@ def orders(shop: Shop, where: Where, sort: list[str] | None) -> Iterable[Order]:
     return _sorted(chosen, sort, keys[field])
 
 
+def shipments(shop: Shop, where: Where, sort: list[str] | None) -> Iterable[Shipment]:
+    """Neither an order nor a market narrows them: the reference names no such filter."""
+    where = where or {}
+    chosen: Iterable[Shipment] = _of_store(by_id(shop.shipments, where), where)
+    for name in ("is_shipped", "is_good_to_go"):
+        if where.get(name) is not None:
+            chosen = [s for s in chosen if getattr(s, name) == where[name]]
+    if where.get("shipped_at"):
+        chosen = [s for s in chosen if s.is_shipped]
+    for name in ("created_at", "updated_at", "shipped_at"):
+        chosen = _in_range(chosen, name, where.get(name))
+    return _sorted(chosen, sort, lambda s: s.id)
+
+
+def returns(shop: Shop, where: Where, sort: list[str] | None) -> Iterable[Return]:
+    where = where or {}
+    chosen: Iterable[Return] = _of_store(by_id(shop.returns, where), where)
+    if where.get("store_type") is not None:
+        chosen = [r for r in chosen if r.store.type == where["store_type"]]
+    if where.get("customer_id") is not None:
+        chosen = [r for r in chosen if r.customer.id in where["customer_id"]]
+    if where.get("return_status") is not None:
+        chosen = [r for r in chosen if r.return_status in where["return_status"]]
+    return _sorted(_in_range(chosen, "created_at", where.get("created_at")), sort, lambda r: r.id)
+
+
 def conversions(shop: Shop, integration: str, where: Where) -> list[IdConversion]:
     """Those of one integration."""
     where = where or {}
     text = (where.get("external_id") or {}).get("equals")
     if text is not None:
-        named = shop.conversions.get((integration, text))
-        chosen = [named] if named else []
+        named = [shop.conversions.get((integration, kind, text)) for kind in ("Order", "Shipment", "Return")]
+        chosen = [entry for entry in named if entry is not None]
     else:
-        chosen = [entry for (name, _), entry in shop.conversions.items() if name == integration]
+        chosen = [entry for (name, _, _), entry in shop.conversions.items() if name == integration]
     if where.get("external_id") is not None:
         chosen = [entry for entry in chosen if _text(entry.external_id, where["external_id"])]
     for name in ("object_type", "internal_id"):

@@ -2,9 +2,9 @@
 
 GET  /_sandbox/orders -> {"orders": [...]}, see `public_order`
 POST /_sandbox/orders {"sku", "quantity"} or {"lines": [...], "market"?, "backorder"?} -> the order, placed; or 409
-POST /_sandbox/orders/cancel {"number", "release"?: true}
-POST /_sandbox/orders/ship {"number", "lines"?: [{"sku" | "id", "quantity"}], "tracking_number"?, "carrier"?,
-         "service"?}   a completed shipment of these units, else of all that are allocated
+POST /_sandbox/orders/cancel {"number", "lines"?: [{"line_id" | "sku", "quantity"}] (the whole order), "release"?: true}
+         as a person in the back office does it
+POST /_sandbox/orders/ship   as POST /_sandbox/shipments (see after_admin.py) -> the order
 POST /_sandbox/orders/options {"create_allowed"?: true, "create_only_takes_stock"?: true, "autoconfirm"?: false,
          "split_every"?: 0 (every nth order that is placed through the Order API becomes two), "rounding_error"?: 0
          (minor units that each unit adds to the totals of orders made from now on),
@@ -20,8 +20,9 @@ from starlette.routing import Route
 
 from app.sandbox.admin import json_object, refusing_nonsense
 from app.sandbox.centra import orders
+from app.sandbox.centra.after_admin import line_of, public_return, public_shipment, ship
 from app.sandbox.centra.entities import Market
-from app.sandbox.centra.order_entities import Address, CarrierInformation, Order, OrderLine
+from app.sandbox.centra.order_entities import Address, Order, OrderLine
 from app.sandbox.centra.order_request import default_pricelist
 from app.sandbox.centra.order_stock import NotEnoughStock
 from app.sandbox.centra.shop import Shop
@@ -72,20 +73,17 @@ class OrderAdmin:
     async def at_cancel(self, request: Request) -> Response:
         members = await json_object(request)
         order = self.shop.orders[int(members["number"])]
-        orders.cancel(self.shop, order, release=bool(members.get("release", True)))
+        release = bool(members.get("release", True))
+        if "lines" in members:
+            cuts = [(line_of(order, entry), int(entry["quantity"]), release) for entry in members["lines"]]
+            orders.cancel_units(self.shop, order, cuts)
+        else:
+            orders.cancel(self.shop, order, release=release)
         return JSONResponse(public_order(order))
 
     async def at_ship(self, request: Request) -> Response:
         members = await json_object(request)
-        order = self.shop.orders[int(members["number"])]
-        if "lines" in members:
-            units = [(_line_of(order, entry), int(entry["quantity"])) for entry in members["lines"]]
-        else:
-            allocated = [(line, sum(a.quantity for a in line.allocations)) for line in order.order_lines]
-            units = [(line, quantity) for line, quantity in allocated if quantity]
-        carrier = CarrierInformation(members["carrier"], members.get("service")) if "carrier" in members else None
-        orders.ship(self.shop, order, units, tracking_number=members.get("tracking_number"), carrier=carrier)
-        return JSONResponse(public_order(order))
+        return JSONResponse(public_order(ship(self.shop, members).order))
 
     async def at_options(self, request: Request) -> Response:
         if request.method == "POST":
@@ -130,7 +128,8 @@ def public_order(order: Order) -> dict[str, Any]:
         "attributes": {f"{a.type.name}_{e.key}": e.value for a in order.attributes for e in a.elements},
         "payments": [[e.entry_type, e.external_reference, e.value.value] for e in order.payment_history],
         "lines": [_public_line(line) for line in order.order_lines],
-        "shipments": [shipment.number for shipment in order.shipments],
+        "shipments": [public_shipment(shipment) for shipment in order.shipments],
+        "returns": [public_return(made) for made in order.returns],
         "created_at": iso(order.created_at),
         "order_date": iso(order.order_date),
         "history": order.history,
@@ -149,7 +148,9 @@ def _public_line(line: OrderLine) -> dict[str, Any]:
         "cancelled": line.cancelled_quantity,
         "allocated": allocated,
         "demand": {str(warehouse): owed for warehouse, owed in line.demand.items()},
+        "packed": line.packed_quantity,
         "shipped": line.shipped_quantity,
+        "returned": line.returned_quantity,
         "unit_price": float(line.price),
         "comment": line.comment,
     }
@@ -160,11 +161,3 @@ def _public_address(address: Address | None) -> dict[str, Any] | None:
         return None
     members = {field.name: getattr(address, field.name) for field in dataclasses.fields(address)}
     return {**members, "country": address.country.code if address.country else None}
-
-
-def _line_of(order: Order, members: dict[str, Any]) -> OrderLine:
-    """The line that `id` names, or the first of that `sku`; KeyError when there is none."""
-    for line in order.order_lines:
-        if line.id == members.get("id") or line.product_size.sku == members.get("sku"):
-            return line
-    raise KeyError(str(members))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.sandbox.centra.entities import (
     AllocationRule,
@@ -22,6 +22,9 @@ from app.sandbox.centra.entities import (
     Store,
     Warehouse,
 )
+
+if TYPE_CHECKING:
+    from app.sandbox.centra.after_entities import Return, Shipment
 
 _CENT = Decimal("0.01")
 _ZERO = Decimal(0)
@@ -92,6 +95,8 @@ class OrderLine:
     cancelled_quantity: int = 0
     returned_quantity: int = 0
     shipped_quantity: int = 0
+    # Units in shipments that have not left yet.
+    packed_quantity: int = 0
     is_cancelled: bool = False
     allocations: list[Allocation] = field(default_factory=list)
     # Warehouse id -> units promised without stock.
@@ -103,13 +108,13 @@ class OrderLine:
         return 0 if self.is_cancelled else self.quantity - self.shipped_quantity
 
     @property
+    def allocated_quantity(self) -> int:
+        return sum(allocation.quantity for allocation in self.allocations)
+
+    @property
     def is_gone(self) -> bool:
         """Nothing is left of it: `lines` shows it only to who asks for cancelled ones."""
         return self.is_cancelled or self.quantity == 0
-
-    @property
-    def value(self) -> Decimal:
-        return (self.price + self.rounding) * self.quantity
 
     @property
     def unit_price(self) -> MonetaryValue:
@@ -121,7 +126,11 @@ class OrderLine:
 
     @property
     def line_value(self) -> MonetaryValue:
-        return MonetaryValue(self.value, self.currency)
+        return self.worth(self.quantity)
+
+    def worth(self, quantity: int) -> MonetaryValue:
+        """What so many of its units are worth."""
+        return MonetaryValue((self.price + self.rounding) * quantity, self.currency)
 
     @property
     def product_variant(self) -> ProductVariant:
@@ -196,39 +205,6 @@ class IdConversion:
 
 
 @dataclass(slots=True, eq=False)
-class CarrierInformation:
-    carrier_name: str | None
-    service_name: str | None
-
-
-@dataclass(slots=True, eq=False)
-class ShipmentLine:
-    id: int
-    quantity: int
-    order_line: OrderLine
-    returned_quantity: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Shipment:
-    """Completed from the start: packed, paid and shipped."""
-
-    id: int
-    number: str
-    order: Order
-    lines: list[ShipmentLine]
-    created_at: float
-    updated_at: float
-    shipped_at: float
-    is_good_to_go: bool = True
-    is_paid: bool = True
-    is_shipped: bool = True
-    tracking_number: str | None = None
-    return_tracking_number: str | None = None
-    carrier_information: CarrierInformation | None = None
-
-
-@dataclass(slots=True, eq=False)
 class Order:
     id: str
     number: int
@@ -256,8 +232,9 @@ class Order:
     attributes: list[Attribute] = field(default_factory=list)
     payment_history: list[PaymentHistoryEntry] = field(default_factory=list)
     shipments: list[Shipment] = field(default_factory=list)
-    # Filled by the part of the stand-in that takes back.
-    returns: list[object] = field(default_factory=list)
+    # How many were ever made, so that a number is never given twice.
+    shipments_made: int = 0
+    returns: list[Return] = field(default_factory=list)
     # Integration name -> its name for the order.
     external_ids: dict[str, IdConversion] = field(default_factory=dict)
     # Its stock is to be taken only when it is placed.
@@ -276,22 +253,26 @@ class Order:
 
     @property
     def grand_total(self) -> MonetaryValue:
-        return self.money(sum((line.value for line in self.order_lines), self.shipping_value))
+        return self.money(sum((line.line_value.amount for line in self.order_lines), self.shipping_value))
 
     @property
     def totals(self) -> OrderTotals:
-        percent = Decimal(str(self.order_lines[0].tax_percent))
-        tax = cents(self.grand_total.amount * percent / (100 + percent))
-        included = self.pricelist.tax_included
+        added, included = self.tax_in(self.grand_total.amount)
         return OrderTotals(
             quantity=sum(line.quantity for line in self.order_lines),
             shipping=self.money(self.shipping_value),
             handling=self.money(_ZERO),
             discounts=self.money(_ZERO),
-            tax_added=self.money(_ZERO if included else tax),
+            tax_added=self.money(added),
             tax_deducted=self.money(_ZERO),
-            tax_included=self.money(tax if included else _ZERO),
+            tax_included=self.money(included),
         )
+
+    def tax_in(self, amount: Decimal) -> tuple[Decimal, Decimal]:
+        """The tax in an amount that contains it: (added, included), as the price list has it; the other is 0."""
+        percent = Decimal(str(self.order_lines[0].tax_percent))
+        tax = cents(amount * percent / (100 + percent))
+        return (_ZERO, tax) if self.pricelist.tax_included else (tax, _ZERO)
 
     def money(self, amount: Decimal) -> MonetaryValue:
         return MonetaryValue(amount, self.pricelist.currency)

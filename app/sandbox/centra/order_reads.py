@@ -5,6 +5,7 @@ from typing import Any
 from graphql import GraphQLResolveInfo
 
 from app.sandbox.centra import lists
+from app.sandbox.centra.names import Named
 from app.sandbox.centra.order_entities import IdConversion, Order, OrderLine
 from app.sandbox.centra.reads import Sort, Where, call_of
 
@@ -30,9 +31,9 @@ def order_lines(order: Order, info: Info, include_fully_cancelled: bool | None =
     return [line for line in order.order_lines if include_fully_cancelled or not line.is_gone]
 
 
-def external_id(order: Order, info: Info) -> str | None:
-    """What the caller's own integration calls the order."""
-    entry = order.external_ids.get(call_of(info).integration)
+def external_id(named: Named, info: Info) -> str | None:
+    """What the caller's own integration calls it."""
+    entry = named.external_ids.get(call_of(info).integration)
     return entry.external_id if entry else None
 
 

@@ -3,7 +3,7 @@
 Allocating takes from the DIRECT warehouses of the order's rule by precedence: allocated goes up, free-to-allocate
 goes down, nothing moves on the shelf. What no warehouse has becomes demand (a backorder). No StockChange is made,
 so that a listener of StockChange alone misses the movement; the Order event tells of it. Only shipping, and
-cancelling without release, take units off the shelf.
+cancelling without release, take units off the shelf; only returns put them back.
 """
 
 from app.sandbox.centra.entities import ProductSize, Warehouse
@@ -59,13 +59,33 @@ def let_go(shop: Shop, line: OrderLine, quantity: int, *, release: bool) -> None
     _take_off(shop, line, quantity, "order_cancelled", off_the_shelf=not release)
 
 
-def ship_out(shop: Shop, line: OrderLine, quantity: int) -> None:
+def ship_out(shop: Shop, line: OrderLine, quantity: int) -> list[Allocation]:
+    """Allocated units leave the shelf; where they stood."""
     line.shipped_quantity += quantity
-    _take_off(shop, line, quantity, "order_shipped", off_the_shelf=True)
+    return _take_off(shop, line, quantity, "order_shipped", off_the_shelf=True)
 
 
-def _take_off(shop: Shop, line: OrderLine, quantity: int, cause: str, *, off_the_shelf: bool) -> None:
-    """Undoes allocations, the latest first; a line whose stock was never taken has none."""
+def ship_back(shop: Shop, line: OrderLine, taken_from: list[Allocation]) -> None:
+    """Undoes `ship_out`: the units stand on the shelf again, allocated to the line."""
+    for allocation in taken_from:
+        cell = cell_of(line.product_size, allocation.warehouse)
+        cell.physical_quantity += allocation.quantity
+        cell.allocated_quantity += allocation.quantity
+        line.shipped_quantity -= allocation.quantity
+        line.allocations.append(allocation)
+        shop.stock_moved(cell, "shipment_removed")
+
+
+def put_back(shop: Shop, size: ProductSize, warehouse: Warehouse, quantity: int, cause: str) -> None:
+    """Returned units stand on the shelf, free for anybody; a negative quantity takes them off again."""
+    cell = cell_of(size, warehouse)
+    cell.physical_quantity += quantity
+    shop.stock_moved(cell, cause)
+
+
+def _take_off(shop: Shop, line: OrderLine, quantity: int, cause: str, *, off_the_shelf: bool) -> list[Allocation]:
+    """Undoes allocations, the latest first, and says which; a line whose stock was never taken has none."""
+    undone: list[Allocation] = []
     while quantity > 0 and line.allocations:
         allocation = line.allocations[-1]
         taken = min(quantity, allocation.quantity)
@@ -77,4 +97,6 @@ def _take_off(shop: Shop, line: OrderLine, quantity: int, cause: str, *, off_the
         quantity -= taken
         if allocation.quantity == 0:
             line.allocations.pop()
+        undone.append(Allocation(allocation.id, taken, allocation.warehouse))
         shop.stock_moved(cell, cause)
+    return undone

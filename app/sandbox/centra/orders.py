@@ -1,5 +1,5 @@
-"""Direct-to-consumer orders: made, placed, confirmed, cancelled, shipped. What they do to stock is in
-`order_stock`, how they look in `order_entities`.
+"""Direct-to-consumer orders: made, placed, confirmed, cancelled. What they do to stock is in `order_stock`, how they
+look in `order_entities`; what follows is in `shipments` and `returns`.
 
 An order is made INCOMPLETE and is placed by completing it; whoever does both at once makes two entries in the
 ledger: CREATE and COMPLETE. Each entry has the order's number and its internal comment. `placed` of COMPLETE
@@ -16,16 +16,13 @@ from app.sandbox.centra.entities import AllocationRule, Market, Pricelist, Produ
 from app.sandbox.centra.order_entities import (
     Address,
     Attribute,
-    CarrierInformation,
     Customer,
     Order,
     OrderLine,
     PaymentHistoryEntry,
-    Shipment,
-    ShipmentLine,
     cents,
 )
-from app.sandbox.centra.order_stock import NotPossible, allocate, check_stock, let_go, ship_out
+from app.sandbox.centra.order_stock import NotPossible, allocate, check_stock, let_go
 from app.sandbox.centra.sellable import direct_warehouses
 from app.sandbox.centra.shop import Shop
 from app.sandbox.clock import iso
@@ -166,7 +163,7 @@ def cancel(shop: Shop, order: Order, *, release: bool = True, reason: str | None
     if order.status == "CANCELLED":
         raise NotPossible(f"order {order.number} is cancelled already")
     if order.shipments:
-        raise NotPossible(f"order {order.number} has been shipped")
+        raise NotPossible(f"order {order.number} has been shipped, or is being packed")
     if any((e.entry_type, e.status) == ("CAPTURE", "SUCCESS") for e in order.payment_history):
         raise NotPossible(f"order {order.number} has been captured: make a return")
     for line in order.order_lines:
@@ -180,16 +177,18 @@ def cancel(shop: Shop, order: Order, *, release: bool = True, reason: str | None
 def cancel_units(
     shop: Shop, order: Order, cuts: list[tuple[OrderLine, int, bool]], *, reason: str | None = None
 ) -> None:
-    """Cancels units that are not shipped: (line, quantity, whether to give them back). All cuts or none."""
+    """Cancels units that are in no shipment: (line, quantity, whether to give them back). All cuts or none."""
     wanted: dict[int, int] = {}
     for line, quantity, _ in cuts:
         wanted[line.id] = wanted.get(line.id, 0) + quantity
-        if quantity < 1 or wanted[line.id] > line.open_quantity:
-            raise NotPossible(f"line {line.id} has {line.open_quantity} units that can be cancelled")
+        left = line.open_quantity - line.packed_quantity
+        if quantity < 1 or wanted[line.id] > left:
+            raise NotPossible(f"line {line.id} has {left} units that can be cancelled")
     for line, quantity, release in cuts:
         let_go(shop, line, quantity, release=release)
         line.quantity -= quantity
         line.cancelled_quantity += quantity
+    settle(order)
     lines = [{"line": line.id, "quantity": quantity} for line, quantity, _ in cuts]
     note(shop, order, "CANCEL_LINES", lines=lines, reason=reason)
 
@@ -207,40 +206,16 @@ def allocate_owed(shop: Shop, order: Order) -> None:
     note(shop, order, "ALLOCATE", quantity=taken)
 
 
-def ship(
-    shop: Shop,
-    order: Order,
-    units: list[tuple[OrderLine, int]],
-    *,
-    tracking_number: str | None = None,
-    carrier: CarrierInformation | None = None,
-) -> Shipment:
-    """A completed shipment of allocated units: they leave the shelf, and the order when nothing is left."""
-    if order.status not in ("PENDING", "CONFIRMED", "PROCESSING") or order.is_on_hold or order.is_waiting_for_payment:
-        raise NotPossible(f"order {order.number} must not be shipped")
-    if not units or any(not 0 < quantity <= sum(a.quantity for a in line.allocations) for line, quantity in units):
-        raise NotPossible("only units that are allocated can be shipped")
-    number, now = next(shop.numbers.shipment), shop.now()
-    for line, quantity in units:
-        ship_out(shop, line, quantity)
-    shipment = Shipment(
-        id=number,
-        number=f"{order.number}-{len(order.shipments) + 1}",
-        order=order,
-        lines=[ShipmentLine(next(shop.numbers.shipment_line), quantity, line) for line, quantity in units],
-        created_at=now,
-        updated_at=now,
-        shipped_at=now,
-        tracking_number=tracking_number,
-        carrier_information=carrier,
-    )
-    order.shipments.append(shipment)
-    shop.shipments[number] = shipment
-    order.status = "PROCESSING" if any(line.open_quantity for line in order.order_lines) else "SHIPPED"
-    shop.emit("Shipment", "CREATED", number, order.store, order.market)
-    shop.emit("Shipment", "COMPLETED", number, order.store, order.market)
-    note(shop, order, "SHIP", shipment=number)
-    return shipment
+def settle(order: Order) -> None:
+    """Brings the status after its shipments: SHIPPED when every unit is shipped or cancelled and every shipment is
+    paid and shipped. The last shipment removed, it is CONFIRMED again.
+    """
+    if not order.shipments:
+        order.status = "CONFIRMED" if order.status in ("PROCESSING", "SHIPPED") else order.status
+        return
+    open_units = any(line.open_quantity for line in order.order_lines)
+    done = not open_units and all(shipment.is_paid and shipment.is_shipped for shipment in order.shipments)
+    order.status = "SHIPPED" if done else "PROCESSING"
 
 
 def anonymize(shop: Shop, customer: Customer) -> None:

@@ -90,11 +90,20 @@ _OF_FIELD = {
     ("Mutation", "updateDirectToConsumerOrder"): "Order:write",
     ("Mutation", "cancelDirectToConsumerOrder"): "Order:write",
     ("Mutation", "allocateOrder"): "Order:write",
+    ("Mutation", "createShipment"): "Shipment:write",
+    ("Mutation", "updateShipment"): "Shipment:write",
+    ("Mutation", "completeShipment"): "Shipment:write",
+    ("Mutation", "createReturn"): "Return:write",
+    ("Mutation", "completeReturn"): "Return:write",
+    ("Mutation", "uncompleteReturn"): "Return:write",
+    ("Mutation", "deleteReturn"): "Return:write",
     ("Query", "idConversions"): "IdConversion:read",
     ("Order", "shippingAddress"): "Order.shippingAddress:read",
     ("Order", "billingAddress"): "Order.billingAddress:read",
     ("DirectToConsumerOrder", "shippingAddress"): "Order.shippingAddress:read",
     ("DirectToConsumerOrder", "billingAddress"): "Order.billingAddress:read",
+    ("Return", "comment"): "Return.comment:read",
+    ("DirectToConsumerReturn", "comment"): "Return.comment:read",
 }
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType

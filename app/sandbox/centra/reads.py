@@ -54,6 +54,7 @@ def event_object(event: Event, info: Info) -> Any:
     stored: dict[str, dict[int, Any]] = {
         "Order": shop.orders,
         "Shipment": shop.shipments,
+        "Return": shop.returns,
         "StockChange": shop.stock_changes,
         "ProductSize": shop.sizes,
         "ProductVariant": shop.variants,

@@ -24,7 +24,16 @@ from graphql import (
     get_named_type,
 )
 
-from app.sandbox.centra import order_entities, order_reads, order_writes, reads, writes
+from app.sandbox.centra import (
+    after_entities,
+    after_reads,
+    after_writes,
+    order_entities,
+    order_reads,
+    order_writes,
+    reads,
+    writes,
+)
 from app.sandbox.centra.dates import DEFAULT_PATTERN, ShopZone
 
 SDL = Path(__file__).with_name("schema.graphql")
@@ -33,7 +42,8 @@ _INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _TYPE_NAMES = {
     order_entities.Order: "DirectToConsumerOrder",
     order_entities.OrderLine: "ProductOrderLine",
-    order_entities.Shipment: "DirectToConsumerShipment",
+    after_entities.Shipment: "DirectToConsumerShipment",
+    after_entities.Return: "DirectToConsumerReturn",
 }
 Resolver = Callable[..., Any]
 Info = GraphQLResolveInfo[Any]
@@ -45,7 +55,8 @@ def snake(name: str) -> str:
 
 def executable_schema(zone: ShopZone) -> GraphQLSchema:
     schema = build_schema(SDL.read_text(encoding="utf-8"))
-    own = {**reads.FIELDS, **writes.FIELDS, **order_reads.FIELDS, **order_writes.FIELDS}
+    modules = (reads, writes, order_reads, order_writes, after_reads, after_writes)
+    own: dict[str, Resolver] = {name: resolve for module in modules for name, resolve in module.FIELDS.items()}
     for kind in schema.type_map.values():
         if kind.name.startswith("__"):
             continue

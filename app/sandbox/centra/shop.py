@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from app.sandbox.centra.after_entities import Return, Shipment
 from app.sandbox.centra.entities import (
     AllocationRule,
     Country,
@@ -28,7 +29,7 @@ from app.sandbox.centra.entities import (
     Store,
     Warehouse,
 )
-from app.sandbox.centra.order_entities import Customer, IdConversion, Order, Shipment
+from app.sandbox.centra.order_entities import Customer, IdConversion, Order
 from app.sandbox.clock import Clock
 from app.sandbox.journal import Ledger
 
@@ -83,6 +84,8 @@ class Numbers:
     conversion: Iterator[int] = field(default_factory=lambda: _counter(3301))
     shipment: Iterator[int] = field(default_factory=lambda: _counter(7701))
     shipment_line: Iterator[int] = field(default_factory=lambda: _counter(55001))
+    returned: Iterator[int] = field(default_factory=lambda: _counter(601))
+    return_line: Iterator[int] = field(default_factory=lambda: _counter(4401))
 
 
 class Shop:
@@ -118,8 +121,9 @@ class Shop:
         self.order_by_hash: dict[str, Order] = {}
         self.customers: dict[int, Customer] = {}
         self.shipments: dict[int, Shipment] = {}
-        # (integration name, external id) of orders; nothing else is named from outside.
-        self.conversions: dict[tuple[str, str], IdConversion] = {}
+        self.returns: dict[int, Return] = {}
+        # By (integration name, object type, external id).
+        self.conversions: dict[tuple[str, str, str], IdConversion] = {}
         # Size ids by rising updatedAt, so that no page has to sort 20,000 sizes.
         self.sizes_by_update: OrderedDict[int, ProductSize] = OrderedDict()
 
@@ -141,6 +145,11 @@ class Shop:
     def touch(self, size: ProductSize) -> None:
         size.updated_at = self.now()
         self.sizes_by_update.move_to_end(size.id)
+
+    def forget_names(self, object_type: str, external_ids: dict[str, IdConversion]) -> None:
+        """For an object that is gone: its names are free again."""
+        for integration, entry in external_ids.items():
+            del self.conversions[integration, object_type, entry.external_id]
 
     def emit(
         self,

@@ -1,6 +1,6 @@
 """Webhooks of both kinds, sent as Centra sends them: a form field `payload`, signed over the raw body.
 
-Integration kind: `{"events": [{"type", "action", "date", "id"}]}` for orders. Storefront kind:
+Integration kind: `{"events": [{"type", "action", "date", "id"}]}` for orders, shipments and returns. Storefront kind:
 `{"products": ["<display item id>", ...]}` when stock moves. What happens within 50 ms goes out as one call,
 at most `max_events` in each. Five seconds for an answer; without retries (the default) a call that fails is
 dropped for good.
@@ -34,7 +34,21 @@ _RETRY_WAITS_SECONDS = (1.0, 4.0, 16.0)
 _AT_ONCE = 8
 _KEPT_DELIVERIES = 2_000
 _KINDS = frozenset({"storefront", "integration"})
-_ACTIONS = {("Order", "CREATED"): ("order", "insert"), ("Order", "UPDATED"): ("order", "update")}
+# (object type, change type) -> (type, action). Centra's texts show insert and update of an order, create and
+# good_to_go of a shipment and create of a return; the other words are ours.
+_ACTIONS = {
+    ("Order", "CREATED"): ("order", "insert"),
+    ("Order", "UPDATED"): ("order", "update"),
+    ("Shipment", "CREATED"): ("shipment", "create"),
+    ("Shipment", "GOOD_TO_GO"): ("shipment", "good_to_go"),
+    ("Shipment", "UPDATED"): ("shipment", "update"),
+    ("Shipment", "COMPLETED"): ("shipment", "complete"),
+    ("Shipment", "DELETED"): ("shipment", "delete"),
+    ("Return", "CREATED"): ("return", "create"),
+    ("Return", "UPDATED"): ("return", "update"),
+    ("Return", "COMPLETED"): ("return", "complete"),
+    ("Return", "DELETED"): ("return", "delete"),
+}
 
 
 @dataclass(slots=True)

@@ -123,6 +123,8 @@ def _complete(payload: Payload) -> Payload:
         ("stock_change", None),
         ("entries", []),
         ("order", None),
+        ("shipment", None),
+        ("return", None),
     ):
         if not hasattr(payload, name):
             setattr(payload, name, empty)

@@ -4,9 +4,10 @@ POST /_sandbox/offers {"offers": [{"sku", "quantity", "price", "product_sku"?, "
 GET  /_sandbox/offers                  -> {"offers": {sku: quantity}}, deleted ones left out
 POST /_sandbox/offers/delete {"skus"}  -> {"deleted": n}
 POST /_sandbox/buy {"sku", "quantity"} -> {"sku", "quantity": what is left}; as a buyer's order does
-POST /_sandbox/shop {"state", "suspension_type", "closed_from", "closed_to", "currency", "name",
-                     "warehouses": [code], "configuration": {...}, "account": {...},
-                     "carriers", "reasons", "taxes", "offer_states", "additional_fields": [...]}
+POST /_sandbox/shop {"state", "suspension_type", "closed_from", "closed_to", "currency", "platform_currency",
+                     "name", "warehouses": [code], "configuration": {...}, "account": {...}, "orders": {...},
+                     "carriers", "shipping_types", "documents", "reasons", "taxes", "offer_states",
+                     "additional_fields": [...]}
 GET  /_sandbox/shop                    -> the same
 POST /_sandbox/keys {"valid": [...]}   the keys that work from now on
 POST /_sandbox/forbid {"codes": [...]} the codes that answer 403 from now on

@@ -1,5 +1,6 @@
 """What an endpoint of the stand-in gives back, and how errors look."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,29 @@ class Refused(Exception):  # noqa: N818 - the platform refuses; nothing broke
 
     def response(self) -> Response:
         return JSONResponse({"status": self.status, "message": self.message}, status_code=self.status)
+
+
+class OrderRefused(Refused):
+    """A 400 or 404 with one of the platform's symbolic codes, in the message and in `errors`."""
+
+    def __init__(self, status: int, code: str, message: str, field_name: str) -> None:
+        super().__init__(status, f"{code}: {message}")
+        self.error = {"code": code, "field": field_name, "message": message}
+
+    def response(self) -> Response:
+        body = {"status": self.status, "message": self.message, "errors": [self.error]}
+        return JSONResponse(body, status_code=self.status)
+
+
+def members_of(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object; OrderRefused (400) for anything else."""
+    try:
+        members = json.loads(body)
+    except ValueError as error:
+        raise OrderRefused(400, "VALIDATION_ERROR", "The body is not JSON", "") from error
+    if not isinstance(members, dict):
+        raise OrderRefused(400, "VALIDATION_ERROR", "The body must be an object", "")
+    return members
 
 
 def render(answer: Json | Response, code: str, menu: FaultMenu) -> Response:

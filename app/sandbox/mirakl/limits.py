@@ -5,8 +5,9 @@ They are taken at their word: so many accepted arrivals in any window of that le
 arrivals. Codes without an entry are for events, page views and user actions and have no published maximum.
 "External Partner" is the stricter contract for partner connectors: order polling every 15 minutes. Of lists
 that are polled, calls for a further page are not calls of the poll. OR11 is read so: a call that names its
-orders is a read; one with the parameters of the window last opened (`offset` and `max` aside) is a page of it;
-any other opens a window. Reads have no published maximum; two within half a second are a loop gone wrong.
+orders is a read, as one of RT11 that names its returns is; one with the parameters of the window last opened
+(`offset` and `max` aside) is a page of it; any other opens a window. Reads have no published maximum; two within
+half a second are a loop gone wrong.
 
 A refused arrival does not count towards the window. Daily codes get `daily_ceiling_calls` (default 1) a day.
 """
@@ -75,6 +76,7 @@ def ceilings(profile: str, daily_calls: int) -> Mapping[str, tuple[Ceiling, ...]
         "OR31": (Ceiling(5, 1.0),),
         "ST12": five_minutes,
         "RT11": five_minutes,
+        "RT11 read": (Ceiling(1, 0.5),),
         "P41": (Ceiling(1, 900.0),),
         "CM11": five_minutes,
         **dict.fromkeys(("H11", "PM11", "VL11", "SH42", "SH52"), hour),
@@ -130,7 +132,9 @@ def _bucket(code: str, query: Query, body: bytes, order_window: Window | None) -
         if "order_ids" in query:
             return "OR11 read"
         return "OR11 page" if _window(query) == order_window else "OR11 pass"
-    if code in ("IV01", "SBC11") and _is_further_page(query):
+    if code == "RT11" and "return_id" in query:
+        return "RT11 read"
+    if code in ("IV01", "SBC11", "ST12", "RT11") and _is_further_page(query):
         return f"{code} page"
     return code
 

@@ -2,7 +2,8 @@
 
 POST /_sandbox/orders {"orders": [order...]} -> {"orders": [ids]}. An order, all but `lines` optional:
     "lines": [{"sku", "quantity" 1, "price_unit" (the offer's price), "shipping_price" 0, "taxes",
-        "shipping_taxes": [{"code", "amount", "rate"?}], "order_line_id", "additional_fields"}],
+        "shipping_taxes": [{"code", "amount", "rate"?, "tax_calculation_rule" PROPORTIONAL_TO_AMOUNT}],
+        "fees": [{"code", "amount"}], "order_line_id", "additional_fields"}],
     "order_id", "commercial_id", "country" FRA, "address" and "billing" (members that override; or null),
     "customer" (as `address`), "email" (null for none; a relay address), "currency", "channel" {"code",
     "label"}, "tax_mode" (of the given amounts; the marketplace's), "payment_workflow" PAY_ON_ACCEPTANCE,
@@ -18,7 +19,7 @@ GET  /_sandbox/orders[?state=...] -> {"orders": {order_id: {"state", "reason", "
     "lines": {line id: {"state", "sku", "quantity"}}, "reference_for_seller", "total"}}}
 POST /_sandbox/orders/change {"order_id", and any of "cancel": true (the buyer), "accept": true (somebody else,
     all lines), "refuse_debit": true, "state", "line_state": {line id: state}, "address": {...} | null,
-    "anonymise": true, "touch": true} -> {"order": as in the list}
+    "debited": true, "anonymise": true, "touch": true} -> {"order": as in the list}
 """
 
 import itertools
@@ -33,8 +34,9 @@ from starlette.routing import Route
 
 from app.sandbox.admin import json_object, refusing_nonsense
 from app.sandbox.clock import iso
+from app.sandbox.mirakl.lines import Line
 from app.sandbox.mirakl.order_lists import TAX_MODES
-from app.sandbox.mirakl.orders import OWN_FULFILMENT, PAY_ON_ACCEPTANCE, WORKFLOWS, Line, Order, OrderBook
+from app.sandbox.mirakl.orders import OWN_FULFILMENT, PAY_ON_ACCEPTANCE, TAX_INCLUDED, WORKFLOWS, Order, OrderBook
 from app.sandbox.mirakl.orders import whole_milliseconds as to_milliseconds
 from app.sandbox.mirakl.state import Shop
 
@@ -49,7 +51,7 @@ _ORDER_MEMBERS = frozenset(
 _LINE_MEMBERS = frozenset(
     {
         *("sku", "quantity", "price_unit", "shipping_price", "taxes", "shipping_taxes", "order_line_id"),
-        "additional_fields",
+        *("additional_fields", "fees"),
     }
 )
 _PEOPLE = (
@@ -120,12 +122,13 @@ def read_order(members: dict[str, Any], shop: Shop, number: int) -> Order:
     debit = {"seconds": None} if members.get("debit", {}) is None else members.get("debit", {})
     relay = uuid.uuid5(uuid.NAMESPACE_URL, order_id).hex[:16]
     shipping_type = members.get("shipping_type", {"code": "STD", "label": "Standard"})
+    tax_mode = _one_of(members, "tax_mode", TAX_MODES, shop.mirrors.order_tax_mode)
     return Order(
         order_id=order_id,
         commercial_id=commercial_id,
         created_at=to_milliseconds(shop.kernel.clock.timestamp() - float(members.get("created_ago_seconds", 0))),
         currency=str(members.get("currency", shop.currency)),
-        lines=[_line(line, shop, f"{order_id}-{place}") for place, line in enumerate(members["lines"], 1)],
+        lines=[_line(line, shop, f"{order_id}-{place}", tax_mode) for place, line in enumerate(members["lines"], 1)],
         customer=customer,
         email=members.get("email", f"{relay[:8]}.{relay[8:]}@notification.mirakl.example"),
         shipping_address=_overridden({**address, "additional_info": None}, members.get("address", {})),
@@ -138,7 +141,7 @@ def read_order(members: dict[str, Any], shop: Shop, number: int) -> Order:
             "shipping_zone_code": "EU1",
             "shipping_zone_label": "Europe zone 1",
         },
-        tax_mode=_one_of(members, "tax_mode", TAX_MODES, shop.mirrors.order_tax_mode),
+        tax_mode=tax_mode,
         workflow=_one_of(members, "payment_workflow", WORKFLOWS, PAY_ON_ACCEPTANCE),
         fulfillment=str(members.get("fulfillment", OWN_FULFILMENT)),
         automatic=_one_of(members, "acceptance", ("automatic", "manual"), "manual") == "automatic",
@@ -153,7 +156,7 @@ def read_order(members: dict[str, Any], shop: Shop, number: int) -> Order:
     )
 
 
-def _line(members: dict[str, Any], shop: Shop, line_id: str) -> Line:
+def _line(members: dict[str, Any], shop: Shop, line_id: str, tax_mode: str) -> Line:
     """Of an offer; or, with its price named, of something that the shop does not offer (any more)."""
     _check_names(members, _LINE_MEMBERS)
     sku, quantity = str(members["sku"]), int(members.get("quantity", 1))
@@ -173,6 +176,8 @@ def _line(members: dict[str, Any], shop: Shop, line_id: str) -> Line:
         taxes=_taxes(members.get("taxes", [])),
         shipping_taxes=_taxes(members.get("shipping_taxes", [])),
         additional_fields=members.get("additional_fields", []),
+        tax_included=tax_mode == TAX_INCLUDED,
+        fees=[{"code": fee["code"], "amount": float(fee["amount"])} for fee in members.get("fees", [])],
     )
 
 
@@ -244,6 +249,7 @@ def _change(book: OrderBook, order: Order, name: str, value: Any) -> None:
         "line_state": lambda: _set_lines(order, value),
         "address": lambda: _set_address(order, value),
         "anonymise": lambda: _anonymise(order),
+        "debited": lambda: book.debit(order),
         "touch": lambda: None,
     }
     if name not in by_name or value is False:

@@ -26,7 +26,8 @@ from starlette.requests import Request
 from app.sandbox.clock import iso
 from app.sandbox.faults import Fault
 from app.sandbox.mirakl.answers import Json, Refused
-from app.sandbox.mirakl.orders import STATES, WORKFLOWS, Line, Order, OrderBook, by_creation
+from app.sandbox.mirakl.lines import Line, shown_cancelation, shown_refund
+from app.sandbox.mirakl.orders import STATES, TAX_INCLUDED, WORKFLOWS, Order, OrderBook, by_creation
 
 KINDS = frozenset({"shift", "unknown_state", "drop_member"})
 TAX_MODES = ("TAX_INCLUDED", "TAX_EXCLUDED")
@@ -37,10 +38,10 @@ _SWITCHES = ("only_null_channel", "customer_debited", "has_incident")
 _UPDATE_DELTA_SECONDS = 300.0
 _MOST_VALUES = 100
 _LARGEST_PAGE = 100
-_LEAD_TIME_DAYS = 2
+LEAD_TIME_DAYS = 2
 _COMMISSION_SHARE, _COMMISSION_VAT = 0.15, 25.0
 _REASON_LABELS = {"ACCEPTANCE_TIMEOUT": "Automatically rejected", "REFUSED": "Refused"}
-_SHIPPING_FROM = {
+SHIPPING_FROM: dict[str, Any] = {
     "address": {
         "city": "Borås",
         "country_iso_code": "SWE",
@@ -55,41 +56,27 @@ _SHIPPING_FROM = {
 _SAME_OF_ALL_ORDERS: dict[str, Any] = {
     "customer_directly_pays_seller": False,
     "delivery_date": None,
-    "fully_refunded": False,
     "has_customer_message": False,
-    "has_incident": False,
-    "has_invoice": False,
     "invoice_details": None,
-    "leadtime_to_ship": _LEAD_TIME_DAYS,
+    "leadtime_to_ship": LEAD_TIME_DAYS,
     "order_refunds": [],
-    "order_taxes": None,
     "paymentType": "CARD",
     "payment_type": "CARD",
     "promotions": {"applied_promotions": [], "total_deduced_amount": 0},
     "quote_id": None,
-    "shipping_carrier_code": None,
-    "shipping_carrier_standard_code": None,
-    "shipping_company": None,
-    "shipping_tracking": None,
-    "shipping_tracking_url": None,
 }
 _SAME_OF_ALL_LINES: dict[str, Any] = {
-    "cancelations": [],
     "category_code": "ALL",
     "category_label": "All products",
     "commission_rate_vat": _COMMISSION_VAT,
     "description": "",  # null in OR11 too, but OR15 documents a text
     "eco_contributions": [],
-    "fees": [],
     "measurement": None,
     "offer_state_code": "11",
     "price_additional_info": None,
     "product_medias": [],
     "promotions": [],
-    "received_date": None,
-    "refunds": [],
-    "shipped_date": None,
-    "shipping_from": _SHIPPING_FROM,
+    "shipping_from": SHIPPING_FROM,
     "shipping_price_additional_unit": None,
     "shipping_price_unit": None,
 }
@@ -104,10 +91,10 @@ class OrderLists:
 
     async def or11(self, request: Request) -> Json:
         query = request.query_params
-        tax_mode = _one_of(query, "order_tax_mode", TAX_MODES)
-        _one_of(query, "sort", ("dateCreated",))
-        backwards = _one_of(query, "order", ("asc", "desc")) == "desc"
-        size, offset = min(_whole(query, "max", 10, least=1), _LARGEST_PAGE), _whole(query, "offset", 0, least=0)
+        tax_mode = one_of(query, "order_tax_mode", TAX_MODES)
+        one_of(query, "sort", ("dateCreated",))
+        backwards = one_of(query, "order", ("asc", "desc")) == "desc"
+        size, offset = min(whole(query, "max", 10, least=1), _LARGEST_PAGE), whole(query, "offset", 0, least=0)
         chosen = select(self._book, _filters(query))
         if backwards:
             chosen.reverse()
@@ -168,27 +155,28 @@ def instant(name: str, text: Any) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
-        raise _wrong(name) from error
+        raise wrong(name) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def known_states(codes: list[str]) -> list[str]:
     if not set(codes) <= set(STATES):
-        raise _wrong("order_state_codes")
+        raise wrong("order_state_codes")
     return codes
 
 
 def shown(book: OrderBook, order: Order, tax_mode: str | None = None) -> dict[str, Any]:
     """The order as OR11 and OR15 show it."""
     shift = 0 if tax_mode in (None, order.tax_mode) else 1 if tax_mode == "TAX_INCLUDED" else -1
-    lines = [_shown_line(order, number, shift) for number in range(len(order.lines))]
+    lines = [_shown_line(book, order, number, shift) for number in range(len(order.lines))]
+    tracking = order.tracking or {}
     open_addresses = book.shows_addresses(order)
-    deadline = None if order.released_at is None else iso(order.released_at + _LEAD_TIME_DAYS * 86_400)
+    deadline = None if order.released_at is None else iso(order.released_at + LEAD_TIME_DAYS * 86_400)
     return {
         **_SAME_OF_ALL_ORDERS,
         "acceptance_decision_date": _date(order.accepted_at),
         "can_cancel": order.can_cancel,
-        "can_shop_ship": order.state == "SHIPPING",
+        "can_shop_ship": order.state == "SHIPPING" and any(line.to_ship or line.allotted for line in order.lines),
         "channel": order.channel,
         "commercial_id": order.commercial_id,
         "created_date": iso(order.created_at),
@@ -201,6 +189,9 @@ def shown(book: OrderBook, order: Order, tax_mode: str | None = None) -> dict[st
         "customer_debited_date": _date(order.debited_at),
         "customer_notification_email": order.email,
         "fulfillment": {"center": {"code": order.fulfillment}},
+        "fully_refunded": order.fully_refunded,
+        "has_incident": has_incident(order),
+        "has_invoice": order.has_invoice,
         "last_updated_date": iso(order.updated_at),
         "order_additional_fields": order.additional_fields,
         "order_id": order.order_id,
@@ -209,14 +200,20 @@ def shown(book: OrderBook, order: Order, tax_mode: str | None = None) -> dict[st
         "order_state_reason_code": order.reason,
         "order_state_reason_label": _REASON_LABELS.get(order.reason or ""),
         "order_tax_mode": tax_mode or order.tax_mode,
+        "order_taxes": _order_taxes(order) if book.shop.order_rules.order_level_taxes else None,
         "payment_workflow": order.workflow,
         "price": _sum(lines, "price"),
         "references": {
             "order_reference_for_customer": order.reference_for_customer,
             "order_reference_for_seller": order.reference_for_seller,
         },
+        "shipping_carrier_code": tracking.get("carrier_code"),
+        "shipping_carrier_standard_code": tracking.get("carrier_standard_code"),
+        "shipping_company": tracking.get("carrier_name"),
         "shipping_deadline": deadline,
         "shipping_price": _sum(lines, "shipping_price"),
+        "shipping_tracking": tracking.get("tracking_number"),
+        "shipping_tracking_url": tracking.get("tracking_url"),
         **order.shipping,
         "total_commission": _sum(lines, "total_commission"),
         "total_price": _sum(lines, "total_price"),
@@ -225,28 +222,32 @@ def shown(book: OrderBook, order: Order, tax_mode: str | None = None) -> dict[st
     }
 
 
-def _shown_line(order: Order, number: int, shift: int) -> dict[str, Any]:
+def _shown_line(book: OrderBook, order: Order, number: int, shift: int) -> dict[str, Any]:
     line = order.lines[number]
     price, shipping_price, price_unit = _amounts(line, shift)
     fee = round((price + shipping_price) * _COMMISSION_SHARE, 2)
     fee_vat = round(fee * _COMMISSION_VAT / 100, 2)
     debited = None if line.state == "REFUSED" else _date(order.debited_at)
+    included = (order.tax_mode == TAX_INCLUDED) if shift == 0 else shift == 1
+    shown_until = book.shop.kernel.clock.timestamp() - book.shop.order_rules.refund_shown_seconds
     return {
         **_SAME_OF_ALL_LINES,
-        "can_refund": debited is not None,
+        "can_refund": debited is not None and line.live and line.rest.total > 0,
+        "cancelations": [shown_cancelation(line, given, included=included) for given in line.cancelations],
         "commission_fee": fee,
         "commission_taxes": [{"amount": fee_vat, "code": "TAXDEFAULT", "rate": _COMMISSION_VAT}],
         "commission_vat": fee_vat,
         "created_date": iso(order.created_at),
         "debited_date": debited,
+        "fees": line.fees,
         "last_updated_date": iso(order.updated_at),
         "offer_id": line.offer_id,
         "offer_sku": line.sku,
         "order_line_additional_fields": line.additional_fields,
         "order_line_id": line.line_id,
         "order_line_index": number + 1,
-        "order_line_state": line.state,
-        "order_line_state_reason_code": line.reason,
+        "order_line_state": "INCIDENT_OPEN" if line.incident else line.state,
+        "order_line_state_reason_code": line.incident or line.reason,
         "order_line_state_reason_label": _REASON_LABELS.get(line.reason or ""),
         "origin_unit_price": price_unit,
         "price": price,
@@ -255,12 +256,31 @@ def _shown_line(order: Order, number: int, shift: int) -> dict[str, Any]:
         "product_sku": line.product_sku,
         "product_title": f"Product {line.sku}",
         "quantity": line.quantity,
+        "received_date": _date(order.received_at) if line.shipped else None,
+        "refunds": [
+            shown_refund(line, refund, included=included) for refund in line.refunds if refund.created_at <= shown_until
+        ],
+        "shipped_date": _date(line.shipped_at),
         "shipping_price": shipping_price,
         "shipping_taxes": line.shipping_taxes,
         "taxes": line.taxes,
         "total_commission": round(fee + fee_vat, 2),
-        "total_price": round(price + shipping_price, 2),
+        "total_price": round(price + shipping_price + _sum(line.fees, "amount"), 2),
     }
+
+
+def has_incident(order: Order) -> bool:
+    return any(line.incident or line.state == "INCIDENT_OPEN" for line in order.lines)
+
+
+def _order_taxes(order: Order) -> list[dict[str, Any]]:
+    """By code and rate, of goods and shipping."""
+    totals: dict[tuple[str, Any], float] = {}
+    for line in order.lines:
+        for tax in (*line.taxes, *line.shipping_taxes):
+            key = (tax["code"], tax.get("rate"))
+            totals[key] = round(totals.get(key, 0) + tax["amount"], 2)
+    return [{"code": code, "rate": rate, "total_amount": total} for (code, rate), total in totals.items()]
 
 
 def _amounts(line: Line, shift: int) -> tuple[float, float, float]:
@@ -289,7 +309,7 @@ def _checks(filters: Mapping[str, Any]) -> list[Check]:
         "order_references_for_seller": lambda known: lambda o: o.reference_for_seller in known,
         "customer_debited": lambda wanted: lambda o: (o.debited_at is not None) is wanted,
         "payment_workflow": lambda wanted: lambda o: o.workflow == wanted,
-        "has_incident": lambda wanted: lambda _: not wanted,
+        "has_incident": lambda wanted: lambda o: has_incident(o) is wanted,
         "fulfillment_center_code": lambda codes: lambda o: o.fulfillment in codes,
         "only_null_channel": lambda wanted: lambda o: not wanted or o.channel is None,
         "channel_codes": lambda codes: (
@@ -303,10 +323,10 @@ def _filters(query: QueryParams) -> dict[str, Any]:
     """The filters of an OR11 call; Refused (400) for what the platform would not take."""
     filters: dict[str, Any] = {name: query[name].split(",") for name in _LISTS if query.get(name)}
     filters |= {name: instant(name, query[name]) for name in INSTANTS if query.get(name)}
-    filters |= {n: _one_of(query, n, ("true", "false")) == "true" for n in _SWITCHES if query.get(n)}
+    filters |= {n: one_of(query, n, ("true", "false")) == "true" for n in _SWITCHES if query.get(n)}
     if query.get("order_state_codes"):
         filters["order_state_codes"] = known_states(query["order_state_codes"].split(","))
-    if _one_of(query, "payment_workflow", WORKFLOWS):
+    if one_of(query, "payment_workflow", WORKFLOWS):
         filters["payment_workflow"] = query["payment_workflow"]
     if "fulfillment_center_code" in query:
         filters["fulfillment_center_code"] = query.getlist("fulfillment_center_code")
@@ -316,21 +336,21 @@ def _filters(query: QueryParams) -> dict[str, Any]:
     return filters
 
 
-def _one_of(query: QueryParams, name: str, values: tuple[str, ...]) -> str | None:
+def one_of(query: QueryParams, name: str, values: tuple[str, ...]) -> str | None:
     value = query.get(name)
     if value is not None and value not in values:
-        raise _wrong(name)
+        raise wrong(name)
     return value
 
 
-def _whole(query: QueryParams, name: str, default: int, *, least: int) -> int:
+def whole(query: QueryParams, name: str, default: int, *, least: int) -> int:
     text = query.get(name, str(default))
     if not text.isdecimal() or int(text) < least:
-        raise _wrong(name)
+        raise wrong(name)
     return int(text)
 
 
-def _wrong(name: str) -> Refused:
+def wrong(name: str) -> Refused:
     return Refused(400, f"Error with parameter {name}. Please check its type.")
 
 

@@ -1,69 +1,45 @@
-"""Orders of the shop: how they move by the clock, by the seller (OR21, OR29) or by others, and OR04.
+"""Orders of the shop: how they move by the clock, by the seller or by others.
 
 A new order is STAGING if asked, then WAITING_ACCEPTANCE, unless the marketplace or the order itself says that
 it accepts by itself. Acceptance leads through the debit to SHIPPING, or there at once in workflows that debit
-later. Nothing decided within `acceptance_seconds` of the creation: REFUSED, reason ACCEPTANCE_TIMEOUT. What is
-due later is planned for the state of that moment: an order that has moved on since is left alone.
+later. Nothing decided within `acceptance_seconds` of the creation: REFUSED, reason ACCEPTANCE_TIMEOUT. An order
+is SHIPPED once nothing of it is left to ship, then RECEIVED and CLOSED by the clock. What is due later is planned
+for the state of that moment: an order that has moved on since is left alone.
 
 The ledger gets BUY (sku, quantity, left, order_id), OR21 when the decision takes effect (order_id, accepted,
-refused), ACCEPTED (the same, somebody else's), LAPSED, CANCELED, OR29 (order_id) and OR04 (order_id,
-reference).
+refused), ACCEPTED (the same, somebody else's), LAPSED, CANCELED and OR29 (order_id).
 """
 
 import bisect
 import functools
-import json
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
-from app.sandbox.journal import EFFECT_ID
-from app.sandbox.mirakl.answers import Json, Refused
+from app.sandbox.mirakl.lines import Cancelation, Line
 from app.sandbox.mirakl.state import Shop
 
 OWN_FULFILMENT = "DEFAULT"
 PAY_ON_ACCEPTANCE = "PAY_ON_ACCEPTANCE"
+PAY_ON_SHIPMENT = "PAY_ON_SHIPMENT"
+TAX_INCLUDED = "TAX_INCLUDED"
 STATES = (
     *("STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING", "SHIPPED"),
     *("TO_COLLECT", "RECEIVED", "CLOSED", "REFUSED", "CANCELED"),
 )
 WORKFLOWS = (
-    *(PAY_ON_ACCEPTANCE, "PAY_ON_DELIVERY", "PAY_ON_DUE_DATE", "PAY_ON_SHIPMENT"),
+    *(PAY_ON_ACCEPTANCE, "PAY_ON_DELIVERY", "PAY_ON_DUE_DATE", PAY_ON_SHIPMENT),
     "NO_CUSTOMER_PAYMENT_CONFIRMATION",
 )
-_SETTLED = frozenset({"REFUSED", "CANCELED", "REFUNDED"})
 _RELEASED = frozenset({"SHIPPING", "SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
 _CANCELABLE = frozenset({"STAGING", "WAITING_ACCEPTANCE", "WAITING_DEBIT", "WAITING_DEBIT_PAYMENT", "SHIPPING"})
 _DEBITING = frozenset({"WAITING_DEBIT", "WAITING_DEBIT_PAYMENT"})
-_LARGEST_BATCH = 100
-_LONGEST_REFERENCE = 2000
-
-
-@dataclass(slots=True)
-class Line:
-    """Amounts are numbers of the order's currency in its own tax mode; `shipping_price` is the whole line's."""
-
-    line_id: str
-    sku: str
-    offer_id: int
-    product_sku: str
-    quantity: int
-    price_unit: float
-    shipping_price: float
-    taxes: list[dict[str, Any]]
-    shipping_taxes: list[dict[str, Any]]
-    additional_fields: list[dict[str, Any]]
-    state: str = "STAGING"
-    reason: str | None = None
-
-    @property
-    def total(self) -> float:
-        return round(self.quantity * self.price_unit + self.shipping_price, 2)
+_SENT = frozenset({"SHIPPED", "TO_COLLECT", "RECEIVED", "CLOSED"})
+# When the buyer pays in workflows that debit after the acceptance: with which state of the order.
+_DEBITED_WITH = {PAY_ON_SHIPMENT: "SHIPPED", "PAY_ON_DUE_DATE": "SHIPPED", "PAY_ON_DELIVERY": "RECEIVED"}
 
 
 @dataclass(slots=True)
@@ -103,26 +79,29 @@ class Order:
     debit_asked_at: float | None = None
     debited_at: float | None = None
     released_at: float | None = None
+    received_at: float | None = None
+    tracking: dict[str, Any] | None = None
+    has_invoice: bool = False
 
     @property
     def can_cancel(self) -> bool:
-        return self.state in _CANCELABLE and self.debited_at is None
+        if self.state not in _CANCELABLE or self.debited_at is not None:
+            return False
+        return not any(line.shipped or line.allotted for line in self.lines)
+
+    def line(self, line_id: str) -> Line:
+        """KeyError for one that is not of this order."""
+        return {line.line_id: line for line in self.lines}[line_id]
+
+    @property
+    def fully_refunded(self) -> bool:
+        """What was asked for counts, settled or not."""
+        active = [line for line in self.lines if line.state not in ("REFUSED", "CANCELED")]
+        return bool(active) and all(line.refunds and line.rest.total <= 0 for line in active)
 
     @property
     def total(self) -> float:
         return round(sum(line.total for line in self.lines), 2)
-
-
-class OrderRefused(Refused):
-    """A 400 or 404 with one of the platform's symbolic codes, in the message and in `errors`."""
-
-    def __init__(self, status: int, code: str, message: str, field_name: str) -> None:
-        super().__init__(status, f"{code}: {message}")
-        self.error = {"code": code, "field": field_name, "message": message}
-
-    def response(self) -> Response:
-        body = {"status": self.status, "message": self.message, "errors": [self.error]}
-        return JSONResponse(body, status_code=self.status)
 
 
 def by_creation(order: Order) -> tuple[float, str]:
@@ -140,9 +119,16 @@ class OrderBook:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.orders: dict[str, Order] = {}
+        self.lines: dict[str, tuple[Order, Line]] = {}
         self._by_creation: list[Order] = []
         self._clock = shop.kernel.clock
         self._ledger = shop.kernel.ledger
+        # Numbers go on where an earlier run of the sandbox stopped, as far as the clock can tell.
+        self._numbers = itertools.count(int(self._clock.timestamp()))
+
+    def number(self) -> str:
+        """A new id, of a refund or of a cancelation."""
+        return str(next(self._numbers))
 
     def put(self, orders: Sequence[Order], state: str | None = None) -> None:
         """Buyers' orders arrive; with `state` they are history that stands there. ValueError for a known id."""
@@ -151,6 +137,7 @@ class OrderBook:
             raise ValueError(f"orders with these ids are there already: {known or 'within the request'}")
         for order in orders:
             self.orders[order.order_id] = order
+            self.lines |= {line.line_id: (order, line) for line in order.lines}
             bisect.insort(self._by_creation, order, key=by_creation)
             if order.takes_stock:
                 self._take_stock(order)
@@ -178,16 +165,21 @@ class OrderBook:
         """Moves an order, and those of its lines that are not refused or cancelled, and plans what follows."""
         order.state, order.reason, order.step, order.decided = state, reason, order.step + 1, False
         for line in order.lines:
-            if line.state not in _SETTLED:
+            if line.live:
                 line.state, line.reason = state, reason
         self.touch(order)
         now = self._clock.timestamp()
+        if state in _SENT:
+            self._ship_rest(order)
+            self._plan_end(order, state)
+        if _DEBITED_WITH.get(order.workflow) == state:
+            self._debit_later(order)
         if state == "WAITING_ACCEPTANCE":
-            self._plan(order, order.created_at + self.shop.order_rules.acceptance_seconds, self._lapse)
+            self.plan(order, order.created_at + self.shop.order_rules.acceptance_seconds, self._lapse)
         elif state == "WAITING_DEBIT":
             order.debit_asked_at = now
             later = now + self.shop.order_rules.state_delay_seconds
-            self._plan(order, later, lambda due: self.enter(due, "WAITING_DEBIT_PAYMENT"))
+            self.plan(order, later, lambda due: self.enter(due, "WAITING_DEBIT_PAYMENT"))
         elif state == "WAITING_DEBIT_PAYMENT":
             self._plan_debit(order, order.debit_asked_at or now)
         elif state in _RELEASED:
@@ -216,6 +208,13 @@ class OrderBook:
     def cancel(self, order: Order, code: str = "CANCELED") -> None:
         """By the buyer or the operator, or (code OR29) by the seller."""
         self._ledger.record(code, order_id=order.order_id)
+        reason = "35" if code == "OR29" else "34"
+        for line in order.lines:
+            if line.live:
+                units, at = line.to_ship + line.allotted, whole_milliseconds(self._clock.timestamp())
+                money = line.rest
+                line.allotted = 0
+                line.cancel(Cancelation(id=self.number(), money=money, quantity=units, reason=reason, created_at=at))
         self.enter(order, "CANCELED")
 
     def accept_elsewhere(self, order: Order) -> None:
@@ -229,27 +228,22 @@ class OrderBook:
             raise ValueError(f"order {order.order_id} is {order.state}: no debit is under way")
         self.cancel(order)
 
-    async def or21(self, request: Request) -> Response:
-        order = self._named(request)
-        accepted = self._accepted_ids(order, await request.body())
-        order.decided, order.step = True, order.step + 1
-        at, effect = self._clock.timestamp(), EFFECT_ID.get()
-        later = at + self.shop.order_rules.state_delay_seconds
-        self._plan(order, later, lambda due: self.decide(due, accepted, "OR21", at, effect))
-        return Response(status_code=204)
+    def units_changed(self, order: Order) -> None:
+        """After units left or need not leave any more: a line with none to ship is SHIPPED, and so may its order be."""
+        if order.state in _CANCELABLE and all(line.state in ("REFUSED", "CANCELED") for line in order.lines):
+            self.enter(order, "CANCELED")
+        elif order.state == "SHIPPING":
+            left = [line for line in order.lines if line.to_ship or line.allotted]
+            for line in order.lines:
+                if line not in left and line.live and line.shipped:
+                    line.state = "SHIPPED"
+            if not left and any(line.shipped for line in order.lines):
+                self.enter(order, "SHIPPED")
+        self.touch(order)
 
-    async def or29(self, request: Request) -> Response:
-        order = self._named(request)
-        if not order.can_cancel:
-            raise OrderRefused(400, "ORDER_INVALID_STATE", "Order is not in the expected state", "order_id")
-        self.cancel(order, "OR29")
-        return Response(status_code=204)
-
-    async def or04(self, request: Request) -> Json:
-        given = _members(await request.body()).get("orders")
-        if not isinstance(given, list) or not 1 <= len(given) <= _LARGEST_BATCH:
-            raise Refused(400, f"orders must hold 1 to {_LARGEST_BATCH} elements")
-        return Json({"updated_orders": [self._refer(members) for members in given]})
+    def debit(self, order: Order) -> None:
+        order.debited_at = order.debited_at or whole_milliseconds(self._clock.timestamp())
+        self.touch(order)
 
     def _begin(self, order: Order, state: str | None) -> None:
         if state is not None:
@@ -261,7 +255,7 @@ class OrderBook:
             self.enter(order, "SHIPPING")
         elif order.staging_seconds > 0:
             self.enter(order, "STAGING")
-            self._plan(order, order.created_at + order.staging_seconds, self._offer)
+            self.plan(order, order.created_at + order.staging_seconds, self._offer)
         else:
             self._offer(order)
 
@@ -275,7 +269,7 @@ class OrderBook:
     def _go_on(self, order: Order) -> None:
         self.enter(order, "WAITING_DEBIT" if order.workflow == PAY_ON_ACCEPTANCE else "SHIPPING")
 
-    def _plan(self, order: Order, at: float, job: Callable[[Order], object]) -> None:
+    def plan(self, order: Order, at: float, job: Callable[[Order], object]) -> None:
         step = order.step
 
         def due() -> None:
@@ -285,10 +279,38 @@ class OrderBook:
         self._clock.at(max(at, self._clock.timestamp()), due)
 
     def _plan_debit(self, order: Order, asked_at: float) -> None:
-        self._plan(order, asked_at + self.shop.order_rules.debit_timeout_seconds, self.cancel)
+        self.plan(order, asked_at + self.shop.order_rules.debit_timeout_seconds, self.cancel)
         if order.debit_seconds is not None:
             outcome = self.cancel if order.debit_refused else lambda due: self.enter(due, "SHIPPING")
-            self._plan(order, asked_at + order.debit_seconds, outcome)
+            self.plan(order, asked_at + order.debit_seconds, outcome)
+
+    def _debit_later(self, order: Order) -> None:
+        """In workflows that debit with the dispatch or the delivery."""
+        if order.debited_at is None and order.debit_seconds is not None and not order.debit_refused:
+            self._clock.at(self._clock.timestamp() + order.debit_seconds, functools.partial(self.debit, order))
+
+    def _ship_rest(self, order: Order) -> None:
+        now = whole_milliseconds(self._clock.timestamp())
+        for line in order.lines:
+            units = line.to_ship + line.allotted if line.live else 0
+            if units:
+                line.shipped, line.allotted, line.shipped_at = line.shipped + units, 0, now
+
+    def _plan_end(self, order: Order, state: str) -> None:
+        rules, now = self.shop.order_rules, self._clock.timestamp()
+        if state == "RECEIVED":
+            order.received_at = order.received_at or whole_milliseconds(now)
+            if rules.close_seconds is not None:
+                self.plan(order, now + rules.close_seconds, self._close)
+        elif state != "CLOSED" and rules.receive_seconds is not None:
+            self.plan(order, now + rules.receive_seconds, lambda due: self.enter(due, "RECEIVED"))
+
+    def _close(self, order: Order) -> None:
+        """Not while an incident is open; it is looked at again when as much time has passed."""
+        if not any(line.incident for line in order.lines):
+            self.enter(order, "CLOSED", "AUTO_CLOSED")
+        else:
+            self._plan_end(order, order.state)
 
     def _lapse(self, order: Order) -> None:
         self._refuse(order.lines, "ACCEPTANCE_TIMEOUT")
@@ -315,79 +337,3 @@ class OrderBook:
             self._ledger.record(
                 "BUY", sku=line.sku, quantity=line.quantity, left=offer.quantity, order_id=order.order_id
             )
-
-    def _named(self, request: Request) -> Order:
-        order = self.orders.get(request.path_params["order_id"])
-        if order is None:
-            raise OrderRefused(404, "ORDER_NOT_FOUND", "There is no such order", "order_id")
-        return order
-
-    def _accepted_ids(self, order: Order, body: bytes) -> frozenset[str]:
-        """The accepted lines' ids of an OR21 that may be taken."""
-        if order.fulfillment != OWN_FULFILMENT:
-            raise OrderRefused(400, "ORDER_FULFILLED_UNAUTHORIZED", "The operator fulfils this order", "order_id")
-        if order.state != "WAITING_ACCEPTANCE" or order.decided:
-            raise OrderRefused(400, "ORDER_INVALID_STATE", "Order is not in the expected state", "order_id")
-        decisions = _decisions(_members(body))
-        known = {line.line_id for line in order.lines}
-        if not decisions.keys() <= known:
-            raise _bad_lines("ORDER_LINE_NOT_FOUND", "Some lines are not of this order")
-        if decisions.keys() < known:
-            raise _bad_lines(
-                "ORDER_LINE_ACCEPTANCE_DECISION_MISSING",
-                "Some order lines are missing from the acceptance decision",
-            )
-        if len(set(decisions.values())) > 1 and not self.shop.order_rules.partial_acceptance:
-            raise _bad_lines("ORDER_PARTIAL_ACCEPTANCE_DISABLED", "All lines or none can be accepted")
-        return frozenset(line_id for line_id, accepted in decisions.items() if accepted)
-
-    def _refer(self, members: Any) -> dict[str, Any]:
-        """One order of OR04, and what the answer says of it."""
-        if not isinstance(members, dict) or not isinstance(members.get("order_id"), str):
-            raise Refused(400, "Error with field orders. Please check the field datatype.")
-        order = self.orders.get(members["order_id"])
-        references = members.get("references") or {}
-        given = references.get("order_reference_for_seller")
-        if order is None:
-            error = {"code": "ORDER_NOT_FOUND", "field": "order_id", "message": "There is no such order"}
-        elif given is not None and not (isinstance(given, str) and 1 <= len(given) <= _LONGEST_REFERENCE):
-            place = "references.order_reference_for_seller"
-            error = {"code": "VALIDATION_ERROR", "field": place, "message": "1 to 2000 characters are expected"}
-        else:
-            if "order_reference_for_seller" in references:
-                order.reference_for_seller = given
-                self.touch(order)
-                self._ledger.record("OR04", order_id=order.order_id, reference=given)
-            updated = {"references": {"order_reference_for_seller": order.reference_for_seller}}
-            return {"order_id": order.order_id, "updated": updated, "errors": []}
-        return {"order_id": members["order_id"], "updated": None, "errors": [error]}
-
-
-def _members(body: bytes) -> dict[str, Any]:
-    try:
-        members = json.loads(body)
-    except ValueError as error:
-        raise OrderRefused(400, "VALIDATION_ERROR", "The body is not JSON", "") from error
-    if not isinstance(members, dict):
-        raise OrderRefused(400, "VALIDATION_ERROR", "The body must be an object", "")
-    return members
-
-
-def _decisions(members: dict[str, Any]) -> dict[str, bool]:
-    """By line id."""
-    given, decisions = members.get("order_lines"), dict[str, bool]()
-    if not isinstance(given, list):
-        raise _bad_lines("VALIDATION_ERROR", "A list is expected")
-    for line in given:
-        if line is None:
-            raise _bad_lines("ORDER_LINE_NULL_ELEMENT", "A line is null")
-        if not (isinstance(line, dict) and isinstance(line.get("id"), str) and isinstance(line.get("accepted"), bool)):
-            raise _bad_lines("VALIDATION_ERROR", "A line has an id and a boolean `accepted`")
-        if line["id"] in decisions:
-            raise _bad_lines("ORDER_LINE_DUPLICATE_ID", "A line is there twice")
-        decisions[line["id"]] = line["accepted"]
-    return decisions
-
-
-def _bad_lines(code: str, message: str) -> OrderRefused:
-    return OrderRefused(400, code, message, "order_lines")

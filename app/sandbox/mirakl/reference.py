@@ -1,4 +1,5 @@
-"""The marketplace's reference data: what a shop may only read (A01, PC01, AF01, OF61, SH21, RE01, OR75).
+"""The marketplace's reference data: what a shop may only read (A01, PC01, AF01, OF61, SH12, SH21, RE01, OR75,
+DO01).
 
 Invented values in the documented shapes. Tests change them through POST /_sandbox/shop: `configuration` and
 `account` are merged member by member, the lists are replaced whole.
@@ -145,14 +146,33 @@ _LISTS: dict[str, list[dict[str, Any]]] = {
         _carrier("COLISSIMO", "Colissimo", "https://track.colissimo.example/{trackingId}"),
         {"code": "OWNVAN", "label": "Own van", "standard_code": None, "tracking_url": None},
     ],
+    "shipping_types": [
+        {
+            "click_and_collect": False,
+            "code": code,
+            "delivery_by_operator": False,
+            "description": "",
+            "ignore_lead_time_to_ship": False,
+            "label": label,
+            "mandatory_tracking": mandatory_tracking,
+            "standard_code": f"CU_ADD-{code}",
+        }
+        for code, label, mandatory_tracking in (("STD", "Standard", False), ("EXP", "Express", True))
+    ],
+    "documents": [
+        {"code": code, "description": "", "entity": "ORDER", "label": label, "mime_types": ["application/pdf"]}
+        for code, label in (("CUSTOMER_INVOICE", "Invoice for the buyer"), ("CREDIT_NOTE", "Credit note"))
+    ],
     "reasons": [
         {"code": code, "is_shop_right": by_shop, "label": label, "type": kind}
         for code, by_shop, label, kind in (
             ("2", False, "Parcel has not come", "INCIDENT_OPEN"),
             ("7", True, "Settled with the buyer", "INCIDENT_CLOSE"),
+            ("14", False, "No answer from the shop", "REFUND"),
             ("15", True, "Out of stock", "REFUND"),
             ("16", True, "Buyer withdrew before dispatch", "REFUND"),
             ("17", True, "Goods came back", "REFUND"),
+            ("19", True, "Settled with the buyer", "REFUND"),
             ("35", True, "Out of stock", "CANCELATION"),
             ("34", True, "Buyer withdrew before dispatch", "CANCELATION"),
             ("26", True, "Something else", "ORDER_MESSAGING"),
@@ -215,11 +235,32 @@ class Mirrors:
         return self.configuration["features"]["order_workflows"][name]
 
     @property
+    def multi_shipment(self) -> bool:
+        return bool(self.configuration["features"]["shipment"]["multi_shipment"])
+
+    @property
+    def returns(self) -> bool:
+        """Whether shops of this model have the returns feature."""
+        model = "drop_ship" if self.account["model"] == "DROPSHIP" else str(self.account["model"]).lower()
+        return bool(self.configuration["features"]["returns"][model])
+
+    @property
     def order_tax_mode(self) -> str:
         return str(self.configuration["features"]["order_tax_mode"])
 
+    def may_use(self, kind: str, code: Any) -> bool:
+        """Whether RE01 has a reason of this type and code that a shop may give."""
+        wanted = (kind, str(code), True)
+        return any((r["type"], r["code"], r["is_shop_right"]) == wanted for r in self.lists["reasons"])
+
     def carriers(self) -> dict[str, Any]:
         return {"carriers": self.lists["carriers"]}
+
+    def shipping_types(self) -> dict[str, Any]:
+        return {"shipping_types": self.lists["shipping_types"]}
+
+    def documents(self) -> dict[str, Any]:
+        return {"documents": self.lists["documents"]}
 
     def reasons(self) -> dict[str, Any]:
         return _counted("reasons", self.lists["reasons"])

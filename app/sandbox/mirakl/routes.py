@@ -19,11 +19,13 @@ from app.sandbox.faults import Kernel, Refusal, instrument
 from app.sandbox.journal import LoggedCall
 from app.sandbox.mirakl import exports, imports, order_lists
 from app.sandbox.mirakl.admin import marketplace_admin_routes
+from app.sandbox.mirakl.after_admin import AfterSale, after_admin_routes
 from app.sandbox.mirakl.answers import Json, Refused, render
 from app.sandbox.mirakl.exports import OfferExports
 from app.sandbox.mirakl.imports import StockImports
 from app.sandbox.mirakl.limits import CallLimits
 from app.sandbox.mirakl.order_admin import order_admin_routes
+from app.sandbox.mirakl.order_calls import OrderCalls
 from app.sandbox.mirakl.order_exports import OrderExports
 from app.sandbox.mirakl.order_lists import OrderLists
 from app.sandbox.mirakl.orders import OrderBook
@@ -38,18 +40,20 @@ FAULT_KINDS = frozenset({"extra_fields"}) | imports.KINDS | exports.KINDS | orde
 def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     """One shop on one marketplace. Members of `config`, all optional:
 
-    id, key or keys, shop_id, shop_name, currency, warehouses, shop (as POST /_sandbox/shop), offers (as POST
-    /_sandbox/offers), orders (the members of state.OrderRules), import_seconds, import_line_seconds,
-    export_seconds, export_chunk, profile (standard | external_partner), daily_ceiling_calls, enforce, faults,
-    seed.
+    id, key or keys, shop_id, shop_name, currency, platform_currency, warehouses, shop (as POST /_sandbox/shop),
+    offers (as POST /_sandbox/offers), orders (the members of state.OrderRules), import_seconds,
+    import_line_seconds, export_seconds, export_chunk, profile (standard | external_partner),
+    daily_ceiling_calls, enforce, faults, seed.
     """
     kernel = Kernel.of(clock, config)
     shop = Shop(config, kernel)
     book = OrderBook(shop)
     limits = CallLimits(config, enforced=kernel.enforce)
-    routes = [_route(shop, *call) for call in [*_calls(shop), *_order_calls(book)]]
+    after = AfterSale(book)
+    routes = [_route(shop, *call) for call in [*_calls(shop), *_order_calls(book), *_after_calls(after)]]
+    admin = [*marketplace_admin_routes(shop), *order_admin_routes(book), *after_admin_routes(after)]
     app = Starlette(
-        routes=[*routes, *marketplace_admin_routes(shop), *order_admin_routes(book)],
+        routes=[*routes, *admin],
         exception_handlers={HTTPException: _as_platform_error},
     )
 
@@ -85,6 +89,8 @@ def _calls(shop: Shop) -> list[Call]:
             _reading(lambda request: mirrors.offer_states(query(request, "active"))),
         ),
         ("SH21", "GET", "/api/shipping/carriers", _reading(lambda _: mirrors.carriers())),
+        ("SH12", "GET", "/api/shipping/types", _reading(lambda _: mirrors.shipping_types())),
+        ("DO01", "GET", "/api/documents", _reading(lambda _: mirrors.documents())),
         ("RE01", "GET", "/api/reasons", _reading(lambda _: mirrors.reasons())),
         ("OR75", "GET", "/api/orders/taxes", _reading(lambda _: mirrors.taxes())),
         ("STO01", "POST", "/api/offers/stock/imports", stock.sto01),
@@ -97,15 +103,45 @@ def _calls(shop: Shop) -> list[Call]:
 
 
 def _order_calls(book: OrderBook) -> list[Call]:
-    lists, files = OrderLists(book), OrderExports(book)
+    lists, files, calls = OrderLists(book), OrderExports(book), OrderCalls(book)
     return [
         ("OR11", "GET", "/api/orders", lists.or11),
         ("OR13", "POST", "/api/orders/async-export", files.or13),
         ("OR14", "GET", "/api/orders/async-export/status/{tracking_id}", files.or14),
         ("OR15", "GET", "/exports/orders/{token}", files.or15),
-        ("OR21", "PUT", "/api/orders/{order_id}/accept", book.or21),
-        ("OR04", "PUT", "/api/orders", book.or04),
-        ("OR29", "PUT", "/api/orders/{order_id}/cancel", book.or29),
+        ("OR21", "PUT", "/api/orders/{order_id}/accept", calls.or21),
+        ("OR04", "PUT", "/api/orders", calls.or04),
+        ("OR29", "PUT", "/api/orders/{order_id}/cancel", calls.or29),
+    ]
+
+
+def _after_calls(after: AfterSale) -> list[Call]:
+    tracking, refunds, shipments, lists = after.tracking, after.refunds, after.shipments, after.shipment_lists
+    returns, inbox, documents = after.returns, after.inbox, after.documents
+    return [
+        ("OR23", "PUT", "/api/orders/{order_id}/tracking", tracking.or23),
+        ("OR24", "PUT", "/api/orders/{order_id}/ship", tracking.or24),
+        ("OR28", "PUT", "/api/orders/refund", refunds.or28),
+        ("OR30", "PUT", "/api/orders/cancel", refunds.or30),
+        ("OR64", "PUT", "/api/orders/{order_id}/lines/{line}/resolve_incident", inbox.or64),
+        ("OR72", "GET", "/api/orders/documents", documents.or72),
+        ("OR74", "POST", "/api/orders/{order_id}/documents", documents.or74),
+        ("DR11", "GET", "/api/document-request/requests", documents.dr11),
+        ("DR74", "POST", "/api/document-request/documents/upload", documents.dr74),
+        ("ST01", "POST", "/api/shipments", shipments.st01),
+        ("ST06", "PUT", "/api/shipments/delete", shipments.st06),
+        ("ST11", "GET", "/api/shipments", lists.st11),
+        ("ST12", "GET", "/api/shipments/items_to_ship", lists.st12),
+        ("ST23", "POST", "/api/shipments/tracking", shipments.st23),
+        ("ST24", "PUT", "/api/shipments/ship", shipments.st24),
+        ("RT04", "PUT", "/api/returns", returns.rt04),
+        ("RT11", "GET", "/api/returns", returns.rt11),
+        ("RT21", "PUT", "/api/returns/accept", returns.rt21),
+        ("RT25", "PUT", "/api/returns/receive", returns.rt25),
+        ("RT26", "PUT", "/api/returns/compliance", returns.rt26),
+        ("RT27", "PUT", "/api/returns/close", returns.rt27),
+        ("M10", "GET", "/api/inbox/threads/{thread_id}", inbox.m10),
+        ("M11", "GET", "/api/inbox/threads", inbox.m11),
     ]
 
 

@@ -22,7 +22,14 @@ class OrderRules:
     """How the operator treats this shop's orders; no seller can read these settings. Seconds of app time.
 
     `acceptance_seconds` count from the creation, `debit_seconds` and `debit_timeout_seconds` from the
-    acceptance. `zero_on_refusal`: an offer that was refused or lapsed goes to 0.
+    acceptance, `receive_seconds` from SHIPPED and `close_seconds` from RECEIVED (null: never).
+    `zero_on_refusal`: an offer that was refused or lapsed goes to 0.
+
+    After the sale: a refund is REFUNDED after `refund_seconds` (null: when the admin settles it) and in OR11 from
+    `refund_shown_seconds` on; `one_refund_at_a_time`: none while another of the line is in process;
+    `refunded_order_state`: where an order goes whose lines are all REFUNDED (null: it stays). `or30`: the feature
+    is switched on. `order_level_taxes`: taxes are the order's, OR30 without tax names none.
+    `or24_with_multi_shipment`: OR23 and OR24 work there too. `tracking_after_shipping`: OR23 and ST23 too.
     """
 
     acceptance_seconds: float = 3 * 86_400.0
@@ -31,6 +38,16 @@ class OrderRules:
     debit_timeout_seconds: float = 72 * 3_600.0
     zero_on_refusal: bool = True
     partial_acceptance: bool = True
+    receive_seconds: float | None = 7 * 86_400.0
+    close_seconds: float | None = 115 * 86_400.0
+    refund_seconds: float | None = 120.0
+    refund_shown_seconds: float = 0.0
+    one_refund_at_a_time: bool = False
+    refunded_order_state: str | None = None
+    or30: bool = False
+    order_level_taxes: bool = False
+    or24_with_multi_shipment: bool = False
+    tracking_after_shipping: bool = False
 
 
 @dataclass(slots=True)
@@ -92,6 +109,7 @@ class Shop:
         self.shop_id = int(config.get("shop_id", 2001))
         self.name = str(config.get("shop_name", f"Shop {self.shop_id}"))
         self.currency = str(config.get("currency", "EUR"))
+        self.platform_currency = str(config.get("platform_currency", self.currency))
         self.state = "OPEN"
         self.suspension_type: str | None = None
         self.closed_from: str | None = None
@@ -103,6 +121,8 @@ class Shop:
         self.warehouse_codes: set[str] = set(config.get("warehouses", ()))
         self.mirrors = Mirrors()
         self.order_rules = OrderRules()
+        # In cents of the shop's currency; None is as much as it takes.
+        self.balances: dict[str, int | None] = {"pending": None, "payable": None}
         self.offers: dict[str, Offer] = {}
         self._offer_ids = itertools.count(10_001)
         self.change({"orders": config.get("orders", {}), **config.get("shop", {})})
@@ -116,7 +136,7 @@ class Shop:
                     if value not in SHOP_STATES:
                         raise ValueError(f"state is one of {', '.join(SHOP_STATES)}")
                     self.state = value
-                case "suspension_type" | "closed_from" | "closed_to" | "currency" | "name":
+                case "suspension_type" | "closed_from" | "closed_to" | "currency" | "platform_currency" | "name":
                     setattr(self, name, value)
                 case "warehouses":
                     self.warehouse_codes = set(value)
@@ -136,6 +156,7 @@ class Shop:
             "closed_from": self.closed_from,
             "closed_to": self.closed_to,
             "currency": self.currency,
+            "platform_currency": self.platform_currency,
             "warehouses": sorted(self.warehouse_codes),
             "orders": asdict(self.order_rules),
             **self.mirrors.public(),
@@ -189,8 +210,10 @@ class Shop:
 
     def account(self) -> dict[str, Any]:
         """The answer of A01."""
+        balances = {f"{name}_balance": cents / 100 for name, cents in self.balances.items() if cents is not None}
         return {
             **self.mirrors.account,
+            "payment_details": {**self.mirrors.account["payment_details"], **balances},
             "shop_id": self.shop_id,
             "shop_name": self.name,
             "shop_state": self.state,

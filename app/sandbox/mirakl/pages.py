@@ -1,0 +1,81 @@
+"""Seek pages: rows by one instant and then by id, the token of the next page holds all that was asked for.
+
+With a token every other parameter is ignored. A row that moves while pages are read (its instant changed, or it
+no longer matches) is shown where it stands then, never twice for standing still.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+from app.sandbox.mirakl.answers import Json, Refused
+from app.sandbox.mirakl.order_lists import instant, whole
+
+Place = tuple[float, str]
+Row = TypeVar("Row")
+
+_LARGEST_PAGE = 100
+_MOST_VALUES = 100
+
+
+class Asked:
+    """What a call of a seek list wants: its own parameters, or those of its token."""
+
+    def __init__(self, request: Request, sort: str, size: int = 10) -> None:
+        """`sort`: the one field that can be sorted by. Refused (400) for a token or a sort nobody gave."""
+        token = request.query_params.get("page_token")
+        self.query = request.query_params
+        self._after: Place | None = None
+        if token is not None:
+            self.query, self._after = _opened(token)
+        self._size = whole(self.query, "limit", size, least=1)
+        if self._size > _LARGEST_PAGE:
+            raise Refused(400, f"limit is at most {_LARGEST_PAGE}")
+        field, _, direction = self.query.get("sort", f"{sort},ASC").partition(",")
+        if field != sort or direction not in ("", "ASC", "DESC"):
+            raise Refused(400, "Error with parameter sort. Please check its type.")
+        self._backwards = direction == "DESC"
+
+    def values(self, name: str, known: Iterable[str] = ()) -> list[str]:
+        """Of a repeated parameter; Refused (400) for too many, or for one that is not among the known."""
+        given = self.query.getlist(name)
+        if len(given) > _MOST_VALUES:
+            raise Refused(400, f"The limit of {_MOST_VALUES} is exceeded for the parameter : {name}")
+        if known and not set(given) <= set(known):
+            raise Refused(400, f"Error with parameter {name}. Please check its type.")
+        return given
+
+    def within(self, name_from: str, name_to: str, timestamp: float) -> bool:
+        """Both ends are inclusive; one that is not given is open."""
+        start, end = self.query.get(name_from), self.query.get(name_to)
+        return (not start or instant(name_from, start) <= timestamp) and (not end or timestamp <= instant(name_to, end))
+
+    def page(
+        self, rows: Iterable[Row], place: Callable[[Row], Place], show: Callable[[Row], Mapping[str, Any]]
+    ) -> Json:
+        ordered = sorted(rows, key=place, reverse=self._backwards)
+        if self._after is not None:
+            after = self._after
+            ordered = [row for row in ordered if (place(row) < after if self._backwards else place(row) > after)]
+        chosen = ordered[: self._size]
+        body: dict[str, Any] = {"data": [show(row) for row in chosen]}
+        if len(ordered) > len(chosen):
+            body["next_page_token"] = self._token(place(chosen[-1]))
+        return Json(body)
+
+    def _token(self, after: Place) -> str:
+        given = [(name, value) for name, value in self.query.multi_items() if name != "page_token"]
+        return base64.urlsafe_b64encode(json.dumps([urlencode(given), *after]).encode()).decode()
+
+
+def _opened(token: str) -> tuple[QueryParams, Place]:
+    try:
+        query, instant_, row_id = json.loads(base64.urlsafe_b64decode(token))
+        return QueryParams(parse_qsl(query)), (float(instant_), str(row_id))
+    except (ValueError, TypeError) as error:
+        raise Refused(400, "Error with parameter page_token. Please check its type.") from error
