@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from app.supervisor import CLOCK_SECONDS
 from tests.faults.deployment import SCALE, Deployment, Json, deployed, eventually, frozen, metric_of
+from tests.faults.every import by_command
 from tests.faults.orders import (
     Path,
     begin,
@@ -32,6 +33,7 @@ from tests.postgres import Databases
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
+PATHS = [pytest.param(Path.A, id="A"), pytest.param(Path.B, id="B", marks=by_command)]
 LOST = ("status_after", "drop_after", "hang_after", "cut", "html_after")
 NONSENSE = (None, "0", "-7", "soon", "Wed, 21 Oct 1998 07:28:00 GMT")
 CENTRA_CODES = ("OrderCreate", "SetIdConversions", "OrderComplete", "ConfirmOrder")
@@ -69,7 +71,7 @@ async def _struck(shop: Deployment, address: str, times: int) -> None:
 # ------------------------------------------------------------------------------------------------ lost answers
 
 
-@pytest.mark.parametrize("path", Path, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("code", [*CENTRA_CODES, "OR21"])
 async def test_answers_are_lost(shop: Deployment, code: str, path: Path) -> None:
     await begin(shop, path)
@@ -150,7 +152,7 @@ async def _cancelled(shop: Deployment, order_id: str, count: int = 1) -> None:
 # ------------------------------------------------------------------------------------------------ errors and storms
 
 
-@pytest.mark.parametrize("path", Path, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS)
 async def test_errors_before_the_effect(shop: Deployment, path: Path) -> None:
     await begin(shop, path)
     error = {"kind": "status", "status": 503}
@@ -303,7 +305,7 @@ async def test_a_replica_is_frozen_past_its_lease(shop: Deployment, point: str) 
 
 
 @pytest.mark.asyncio(loop_scope="function")
-@pytest.mark.parametrize("path", Path, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PATHS)
 async def test_postgres_is_killed_while_orders_are_made(tmp_path: FilePath, path: Path) -> None:
     own = OwnPostgres(tmp_path / "postgres")
     server = await own.start()

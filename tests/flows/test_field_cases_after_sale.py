@@ -83,6 +83,7 @@ async def test_field_case_49_a_404_switches_to_one_tracking_and_nothing_is_dropp
         await line_becomes(service, one, order_state="SHIPPED")
         (tracked,) = await _ledger(service, one, "OR23")
         assert tracked["tracking_number"] == "PN-2"
+        await intent_becomes(service, one, "shipment", "done", "whole order")
         audit = await service.database.fetch("SELECT detail FROM audit WHERE subject = $1", f"order:{one}")
         assert any("PN-1" in (row["detail"] or "") for row in audit), "the first parcel is not lost from sight"
 

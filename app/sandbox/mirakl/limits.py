@@ -88,11 +88,16 @@ class CallLimits:
     """Counts accepted arrivals by bucket in app time."""
 
     def __init__(self, config: Mapping[str, Any], *, enforced: bool) -> None:
-        """Reads `profile` and `daily_ceiling_calls` from the listener's config."""
+        """Reads `profile`, `daily_ceiling_calls` and `forgiven_seconds` from the listener's config.
+
+        `forgiven_seconds`: of app time, 0 unless told. On a clock that runs forty times as fast, a tenth of a second in
+        which the machine is busy looks like four.
+        """
         profile = str(config.get("profile", "standard"))
         self._ceilings = ceilings(profile, int(config.get("daily_ceiling_calls", 1)))
         self._arrivals: dict[str, deque[float]] = {}
         self._order_window: Window | None = None
+        self._forgiven = _ROUNDING_SECONDS + float(config.get("forgiven_seconds", 0.0))
         self._enforced = enforced
 
     def admit(self, code: str, at: float, scope: Scope, body: bytes) -> Refusal | None:
@@ -106,7 +111,7 @@ class CallLimits:
         longest = max(limit.seconds for limit in limits)
         while arrivals and arrivals[0] + longest <= at:
             arrivals.popleft()
-        refusal = next(filter(None, (_exceeded(limit, arrivals, at) for limit in limits)), None)
+        refusal = next(filter(None, (_exceeded(limit, arrivals, at, self._forgiven) for limit in limits)), None)
         if refusal is None or not self._enforced:
             arrivals.append(at)
             if bucket == "OR11 pass":
@@ -114,11 +119,11 @@ class CallLimits:
         return refusal
 
 
-def _exceeded(limit: Ceiling, arrivals: deque[float], at: float) -> Refusal | None:
+def _exceeded(limit: Ceiling, arrivals: deque[float], at: float, forgiven: float) -> Refusal | None:
     if len(arrivals) < limit.calls:
         return None
     wait_seconds = arrivals[-limit.calls] + limit.seconds - at
-    if wait_seconds <= _ROUNDING_SECONDS:
+    if wait_seconds <= forgiven:
         return None
     whole = math.ceil(wait_seconds - _ROUNDING_SECONDS)
     return Refusal(str(limit), str(whole), float(whole))

@@ -43,7 +43,7 @@ def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     id, key or keys, shop_id, shop_name, currency, platform_currency, warehouses, shop (as POST /_sandbox/shop),
     offers (as POST /_sandbox/offers), orders (the members of state.OrderRules), import_seconds,
     import_line_seconds, export_seconds, export_chunk, profile (standard | external_partner),
-    daily_ceiling_calls, enforce, faults, seed.
+    daily_ceiling_calls, forgiven_seconds, enforce, faults, seed.
     """
     kernel = Kernel.of(clock, config)
     shop = Shop(config, kernel)
