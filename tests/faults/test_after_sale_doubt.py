@@ -94,7 +94,8 @@ async def _by_hand(service: Service, order_id: str, parcel: Json) -> str:
     return str(answer.json()["shipment_success"][0]["id"])
 
 
-@pytest.mark.parametrize("code", [pytest.param("OR23", marks=by_command), "OR24"])
+@by_command
+@pytest.mark.parametrize("code", ["OR23", "OR24"])
 async def test_answers_about_orders_with_one_tracking_are_lost(database_url: str, code: str) -> None:
     async with faulty_shop(database_url, mirakl=ONE_TRACKING) as service:
         kinds = ("status_after", "drop_after", "html_after", *NOT_DONE, "late")

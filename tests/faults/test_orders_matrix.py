@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 STRIKE_SECONDS = 30.0
 BETWEEN_ORDERS_SECONDS = 0.4
 POINTS = [point for point in failpoints.ALL if point.startswith(("orders.", "order.", "entry."))]
-OF_PATH_B = ("order.accepted", "entry.create_answered", "entry.completed", "entry.release_answered")
+OF_PATH_B = ("order.accepted", "entry.release_answered")
 """Where the path makes a difference: the rest of it is the same code at the same place, and runs by command."""
 CASES = [(path, point) for path in Path for point in POINTS if EVERY or path is Path.A or point in OF_PATH_B]
 

@@ -90,6 +90,7 @@ async def test_answers_about_the_steps_of_returns_are_lost(database_url: str) ->
         assert len(made) == len(ids)
 
 
+@by_command
 async def test_answers_about_a_refund_brought_to_centra_are_lost(database_url: str) -> None:
     async with faulty_shop(database_url, 'marketplace_refunds = "return"') as service:
         cases = list(product(("CreateReturn", "CompleteReturn"), (*LOST, *NOT_DONE)))
