@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from app.centra.answers import T, rows_of
 from app.centra.graphql import CentraCalls
 from app.centra.operations import operation
+from app.domain.ids import CentraNumber
 from app.wire.decode import Items, UnreadableItem, read_items
-from app.wire.outcome import Applied, Outcome
+from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
 
 AFTER_SALE = 0.9
 """The share of the allowance that reads and writes after the sale may reach into."""
@@ -40,3 +42,26 @@ def instant(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError("an instant sent to Centra needs its zone")
     return moment.isoformat(timespec="seconds")
+
+
+class _Numbered(Protocol):
+    @property
+    def number(self) -> int: ...
+
+
+N = TypeVar("N", bound=_Numbered)
+
+
+def by_number(answer: Outcome[Items[N]], numbers: Sequence[CentraNumber]) -> dict[CentraNumber, Outcome[N]]:
+    """What an answer about some order numbers says of each: one that it leaves out is unknown to Centra, unless
+    something in the answer can't be read.
+    """
+    if not isinstance(answer, Applied):
+        return dict.fromkeys(numbers, answer)
+    told: dict[CentraNumber, Outcome[N]] = {CentraNumber(order.number): Applied(order) for order in answer.value.items}
+    absent: Outcome[N] = (
+        Unknown("Centra's answer could not be read in part")
+        if answer.value.unreadable
+        else Refused("Centra does not know this order number", 200, RefusalKind.MISSING)
+    )
+    return {number: told.get(number, absent) for number in numbers}

@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from app import failpoints
 from app.centra.after_sale import AFTER_SALE_LIMIT, OrderAfterSale
+from app.centra.lists import by_number
 from app.centra.returns import COMPLETED, ReturnRead
 from app.centra.shipments import ShipmentRead
 from app.domain.after_sale import Cancelled, Credit, Given, Invoice, Parcel, ReturnedLine, taken
@@ -34,7 +35,7 @@ from app.store.intents import ORDER_FOLLOW, Intent, Kind
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict
 from app.store.pool import Transaction
-from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
+from app.wire.outcome import Applied, Outcome
 
 OPEN, SENT = "open", "sent"
 """Keys that look at many orders; Mirakl's order ids are never these words."""
@@ -91,18 +92,7 @@ async def _follow(turn: Pass, claim: Claim) -> Verdict:
 
 
 async def _read(services: Services, numbers: list[CentraNumber]) -> Mapping[CentraNumber, Outcome[OrderAfterSale]]:
-    answer = await services.centra.read_after_sale(numbers)
-    if not isinstance(answer, Applied):
-        return dict.fromkeys(numbers, answer)
-    told: dict[CentraNumber, Outcome[OrderAfterSale]] = {
-        CentraNumber(order.number): Applied(order) for order in answer.value.items
-    }
-    absent: Outcome[OrderAfterSale] = (
-        Unknown("Centra's answer could not be read in part")
-        if answer.value.unreadable
-        else Refused("Centra does not know this order number", 200, RefusalKind.MISSING)
-    )
-    return {number: told.get(number, absent) for number in numbers}
+    return by_number(await services.centra.read_after_sale(numbers), numbers)
 
 
 async def _note(

@@ -16,14 +16,14 @@ from app.engine.flow import Flow, Pass, Services
 from app.engine.patience import patiently
 from app.engine.retry import after_failure
 from app.failpoints import fail_point
-from app.mirakl.after_schema import Return
+from app.mirakl.after_schema import Page, Return
 from app.policies.returns import MarketplaceReturn, MarketplaceReturnLine
 from app.store import inbox, intents, mirrors, returns
 from app.store.inbox import Fact
 from app.store.outbox import Claim, Settled, Verdict
 from app.store.pool import Transaction
 from app.wire.decode import Items
-from app.wire.outcome import Applied, RefusalKind, Refused
+from app.wire.outcome import Applied, Outcome, RefusalKind, Refused
 
 INTAKE = "return_intake"
 WATERMARK = "returns.watermark"
@@ -39,14 +39,14 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     async with services.database.work.acquire() as connection:
         since = await mirrors.read_cursor(connection, scope, WATERMARK, datetime)
     newest, token = since, None
+    start = None if since is None else since - OVERLAP
     while True:
         began = services.clock.now()
-        start = None if since is None else since - OVERLAP
 
-        answer = await patiently(
-            turn,
-            lambda start=start, token=token: services.mirakl[scope].rt11_list_returns(start, page_token=token),  # type: ignore[misc]
-        )
+        async def page(token: str | None = token) -> Outcome[Page[Return]]:
+            return await services.mirakl[scope].rt11_list_returns(start, page_token=token)
+
+        answer = await patiently(turn, page)
         if isinstance(answer, Refused) and answer.kind is RefusalKind.MISSING:
             return {claim: Settled(services.clock.after(DAY_SECONDS))}
         if not isinstance(answer, Applied):

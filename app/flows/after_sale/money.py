@@ -69,8 +69,7 @@ async def _look(sale: Sale, intent: Intent, doubt: OneDoubt) -> Step:
         match found:
             case Found(ids):
                 log.info("money_found", scope=sale.scope, key=sale.order_id, code=doubt.code)
-                groups = {r.group for r in _shown(sale.order, doubt.code) if r.refund_id in ids and r.group}
-                given = Given(doubt.code, ids, tuple(sorted(groups)), before.lines)
+                given = _made(sale.order, doubt.code, before, ids)
                 return await _given(sale, intent, doubt.id, given, "found when the order was read again")
             case Near(words):
                 return await _undecided(sale, doubt, words)
@@ -108,8 +107,13 @@ def given_since(order: Order, doubt: OneDoubt) -> Given:
     before = msgspec.json.decode(doubt.snapshot, type=Before)
     shown = _shown(order, doubt.code)
     ids = applied(before.lines, before.ids, shown, currency=order.currency)
-    groups = {entry.group for entry in shown if entry.refund_id in ids and entry.group}
-    return Given(doubt.code, ids, tuple(sorted(groups)), before.lines)
+    return _made(order, doubt.code, before, ids)
+
+
+def _made(order: Order, code: str, before: Before, ids: tuple[str, ...]) -> Given:
+    """What a call gave, by the ids that the order shows of it."""
+    groups = {entry.group for entry in _shown(order, code) if entry.refund_id in ids and entry.group}
+    return Given(code, ids, tuple(sorted(groups)), before.lines)
 
 
 async def until_read(sale: Sale, intent: Intent) -> Waiting | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from app.centra.lists import by_number
 from app.centra.orders import NUMBERS_LIMIT, OrderRead
 from app.domain.ids import CentraNumber, OrderLineId
 from app.domain.progress import Entry, EntryLine, Record
@@ -20,7 +21,7 @@ from app.flows.sizes import SIZES
 from app.store import offers, reservations, sizes
 from app.store.marks import Mark
 from app.store.pool import Transaction
-from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
+from app.wire.outcome import Applied, Outcome
 
 GATHER_SECONDS = 0.03
 
@@ -66,17 +67,7 @@ async def read_back(services: Services, scope: str, record: Record) -> Outcome[R
 
 
 async def _read(services: Services, numbers: list[CentraNumber]) -> Mapping[CentraNumber, Outcome[OrderRead]]:
-    answer = await services.centra.read_orders(numbers)
-    if not isinstance(answer, Applied):
-        return dict.fromkeys(numbers, answer)
-    told: dict[CentraNumber, Outcome[OrderRead]] = {
-        CentraNumber(order.number): Applied(order) for order in answer.value.items
-    }
-    if answer.value.unreadable:
-        absent: Outcome[OrderRead] = Unknown("Centra's answer could not be read in part")
-    else:
-        absent = Refused("Centra does not know this order number", 200, RefusalKind.MISSING)
-    return {number: told.get(number, absent) for number in numbers}
+    return by_number(await services.centra.read_orders(numbers), numbers)
 
 
 def _entry(found: list[OrderRead]) -> Entry:
