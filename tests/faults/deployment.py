@@ -30,7 +30,7 @@ from app.supervisor import CLOCK_SECONDS
 Json = dict[str, Any]
 T = TypeVar("T")
 SCALE = 40.0
-FORGIVEN_SECONDS = 0.25 * SCALE
+FORGIVEN_SECONDS = 0.75 * SCALE
 """What a busy machine may do to two calls, in app time, is no fault of ours."""
 LEASE_SECONDS = 3.0
 LEASE = {"CENTRA_MIRAKL_LEASE_SECONDS": str(LEASE_SECONDS)}
