@@ -22,6 +22,7 @@ from app.store import time as app_time
 from app.store.effects import EffectState, decide_held
 from tests.faults.after_sale import OPEN
 from tests.faults.deployment import Deployment, Json, deployed, ended, eventually, shape
+from tests.faults.every import by_command
 from tests.faults.orders import done, stocked
 from tests.postgres import Databases
 
@@ -77,7 +78,7 @@ class Case:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("flows", [FIRST, SECOND], ids=lambda flows: flows[0])
+@pytest.mark.parametrize("flows", [pytest.param(FIRST, id="sent", marks=by_command), pytest.param(SECOND, id="back")])
 async def test_whoever_comes_next_finishes(databases: Databases, flows: Sequence[str]) -> None:
     dsn = await databases.create(databases.template)
     lines = {"demo-fr": "stock.full_push_seconds = 864000.0"}

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests.faults.deployment import deployed, eventually, frozen, metric_of, shape
+from tests.faults.every import by_command
 
 LOST = "centra_mirakl_claims_lost_total"
 # What is frozen in the middle of a transaction holds its locks until Postgres ends it, after a minute.
@@ -18,7 +19,11 @@ REST_SECONDS = 75.0
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(
-    ("point", "states"), [("stock.sent", ("unknown", "not_sent")), ("stock.posted", ("unknown", "done"))]
+    ("point", "states"),
+    [
+        pytest.param("stock.sent", ("unknown", "not_sent"), marks=by_command),
+        ("stock.posted", ("unknown", "done")),
+    ],
 )
 async def test_the_other_takes_over_and_the_late_settle_matches_nothing(
     database_url: str, point: str, states: tuple[str, str]

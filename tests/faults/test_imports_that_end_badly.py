@@ -8,6 +8,7 @@ import pytest
 
 from app.flows.imports import LOST_SECONDS
 from tests.faults.deployment import Deployment, Json, eventually
+from tests.faults.every import by_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,7 +49,12 @@ async def _first_ends(pair: Deployment, since: int, state: str) -> Json:
         ([{"code": "STO02", "kind": "counts_off"}], "done", "do not cover"),
         ([{"code": "STO01", "kind": "repeat_import_id"}], "repeated", "earlier id"),
         ([BAD_LINE, {"code": "STO03", "kind": "report_missing", "count": 3}], "done", "can't be read"),
-        ([BAD_LINE, {"code": "STO03", "kind": "report_garbage", "count": 3}], "done", "can't be read"),
+        pytest.param(
+            [BAD_LINE, {"code": "STO03", "kind": "report_garbage", "count": 3}],
+            "done",
+            "can't be read",
+            marks=by_command,
+        ),
     ],
     ids=lambda value: value[-1]["kind"] if isinstance(value, list) else "",
 )
