@@ -118,6 +118,7 @@ class Doubt:
     id: EffectId
     sent_at: datetime
     code: str
+    intent: int | None = None
 
 
 async def open_effect(database: Database, scope: str, lane: str, code: str) -> Doubt | None:
@@ -129,7 +130,7 @@ async def open_effect(database: Database, scope: str, lane: str, code: str) -> D
 async def open_effects(database: Database, scope: str, lane: str, flow: str) -> list[Doubt]:
     """All calls of a flow that are in doubt in a lane."""
     rows = await database.work.fetch(sql("effect/all_open_of_lane"), scope, lane, flow)
-    return [Doubt(EffectId(row["id"]), row["sent_at"], row["code"]) for row in rows]
+    return [Doubt(EffectId(row["id"]), row["sent_at"], row["code"], row["intent"]) for row in rows]
 
 
 async def was_called(database: Database, scope: str, lane: str, code: str) -> bool:

@@ -37,7 +37,8 @@ MONEY = "money"
 OR28, OR30 = "OR28", "OR30"
 LOOKS_SECONDS = (15.0, 60.0, 180.0, 600.0, 1200.0)
 """App seconds after a lost answer at which the order is read; nobody applies a request later than half of the last."""
-ANOTHER_SECONDS = 30.0
+ANOTHER_SECONDS, DECIDED_SECONDS = 30.0, 3600.0
+"""After which work behind a doubt looks again: one that is decided by reading, and one that waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,9 @@ async def doubt_about(sale: Sale, intent: Intent) -> Step | None:
     doubt = await sale.doubt(MONEY)
     if doubt is None:
         return None
-    if doubt.intent != intent.id:
-        return Waiting(sale.after(ANOTHER_SECONDS), "another refund of the order is in doubt")
+    if doubt.intent != intent.id:  # a person's decision marks whatever is open about the order
+        seconds = DECIDED_SECONDS if doubt.held else ANOTHER_SECONDS
+        return Waiting(sale.after(seconds), "another refund of the order is in doubt")
     if doubt.held:
         return Hold(Stop(intent.reason or "nobody knows whether it was given back", Advice.DECIDE), Team.FINANCE)
     return await _look(sale, intent, doubt)

@@ -42,6 +42,10 @@ from app.wire.outcome import Failure, Outcome, RefusalKind, Refused
 DAY = timedelta(days=1)
 CREATES = ("ST01", "OR28", "OR30", "ReturnCreate", "OR74", "DR74")
 """Calls that make something new each time; their doubts are decided where they are made."""
+SEEN = {
+    True: (EffectState.APPLIED, "what it was to do is done"),
+    False: (EffectState.NOT_APPLIED, "it is not done, and is for a person"),
+}
 SLACK_SECONDS = 30.0
 """After a read that was asked for is missed, it is asked for again."""
 
@@ -221,13 +225,20 @@ class Sale:
             await decide(connection, doubt.id, state, words)
 
     async def calls_seen(self, *, applied: bool) -> None:
-        """Calls of this flow that bear repetition and whose answers were lost: what was read since has decided them."""
-        state = EffectState.APPLIED if applied else EffectState.NOT_APPLIED
-        words = "what it was to do is done" if applied else "it is not done, and is for a person"
-        for doubt in await open_effects(self.services.database, self.scope, self.order_id, self.turn.flow):
-            if doubt.code not in CREATES:
-                async with self.services.database.work.acquire() as connection:
-                    await decide(connection, doubt.id, state, words)
+        """Calls of this flow that bear repetition and whose answers were lost: what was read since has decided them.
+
+        A call for an intent was applied if the intent is done; `applied` is for those that have none.
+        """
+        open_ = await open_effects(self.services.database, self.scope, self.order_id, self.turn.flow)
+        doubts = [doubt for doubt in open_ if doubt.code not in CREATES]
+        if not doubts:
+            return
+        async with self.services.database.work.acquire() as connection:
+            now = await intents.of_order(connection, self.scope, self.order_id)
+            done = {intent.id for intent in now if intent.state is State.DONE}
+            for doubt in doubts:
+                state, words = SEEN[applied if doubt.intent is None else doubt.intent in done]
+                await decide(connection, doubt.id, state, words)
 
 
 StepOf = Callable[[Sale, Intent], Awaitable[Step]]
