@@ -18,7 +18,7 @@ from tests.standins import Json
 
 JUMPS_SECONDS = (70.0, 560.0, 640.0)
 """From doubt to doubt, beyond the last look at 20 minutes."""
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 240.0
 POLL_SECONDS = 0.03
 ROUNDS = 8
 
