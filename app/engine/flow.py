@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.centra.client import CentraClient
 from app.centra.order_api import OrderApi
@@ -24,6 +24,9 @@ from app.store.outbox import Claim, Verdict
 from app.store.permits import SharedPermits
 from app.store.pool import Database
 from app.wire.permit import Permit, PermitWait
+
+if TYPE_CHECKING:
+    from app.engine.bulk import Bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class Flow:
     """Keys worked at the same time when each is a task."""
     gate: Callable[[Services, Scope], Awaitable[Gate]] | None = None
     """Asked before a batch is claimed: rows claimed early would stop coalescing, and age."""
+    bulk: Bulk | None = None
+    """The bulk write that carries its keys, where there is one."""
     gather_seconds: float = 0.0
     """Real seconds to let more keys arrive after the first, before a batch is claimed."""
     keys: Callable[[Channels, Scope], Mapping[str, float]] | None = None

@@ -13,55 +13,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import anyio
 import anyio.lowlevel
 
 from app import failpoints
-from app.domain.ids import EffectId, ImportId, MarketId, Scope, Sku
+from app.domain.ids import EffectId, MarketId, Scope, Sku
 from app.domain.stock import Available, Topology, Unreadable
 from app.domain.teams import Team
-from app.engine.flow import Flow, Gate, Pass, Services
-from app.engine.give_up import ORPHANED_SECONDS, give_up, push_all_again
-from app.engine.retry import after_failure, retry_at
+from app.engine.bulk import Bulk, LineError, Progress, Upload, hand_back, send
+from app.engine.flow import Flow, Pass
 from app.failpoints import fail_point
 from app.flows.order_intake import WATERMARK, Passed
 from app.flows.sweep import SWEPT
+from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import StockLine
 from app.policies import guard
 from app.policies.stock import StockPolicy, available
 from app.settings import Channel
-from app.store import imports, mirrors, offers
-from app.store.effects import EffectState, decide, record
-from app.store.imports import Line, SlotTakenError
-from app.store.marks import Mark
+from app.store import mirrors, offers
+from app.store.imports import Line
 from app.store.offers import STOCK, StockOffer, Wanted
 from app.store.outbox import Claim, Held, Postponed, Verdict, Waiting
-from app.store.pool import Transaction
+from app.store.pool import Connection
 from app.telemetry import metrics
 from app.telemetry.logs import log
-from app.wire.outcome import Applied, Failure, NotSent, RefusalKind, Refused, Unknown
-from app.wire.permit import PermitWait
+from app.wire.outcome import Applied, Outcome
 
-CODE = "STO01"
-KIND = "stock"
 LARGEST_FILE = 50_000
 READ_SLICE = 2_000
-SLOT_SECONDS = 1.0
-FIRST_POLL_SECONDS = 2.0
-LONGEST_FIRST_POLL_SECONDS = 60.0
-"""One import that took half an hour must not keep the slot of the next five that long."""
 UNREAD_SECONDS = 60.0
 SCARCE_UNITS = 5
 BOUNCE = "an increase of a scarce SKU waits for the next pass over the orders"
-
-
-async def gate(services: Services, scope: Scope) -> Gate:
-    """The slot of stock imports, then STO01's permit."""
-    if await imports.slot_taken(services.database, scope, KIND):
-        return PermitWait(SLOT_SECONDS)
-    return await services.mirakl[scope].permit(CODE)
 
 
 @dataclass(slots=True)
@@ -82,17 +67,15 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         mirror = await mirrors.read_mirror(connection, services.source, mirrors.TOPOLOGY, Topology)
         swept = await mirrors.read_cursor(connection, services.source, SWEPT, str) is not None
     if mirror is None:
-        await _hand_back(turn)
+        await hand_back(turn)
         until = services.clock.after(5)
         return {c: Postponed(until, "the topology of Centra is not read yet", called=False) for c in turn.claims}
     plan = await _plan(turn, channel, mirror.value, swept)
     plan.lines.sort(key=lambda line: line.key)
     if not plan.lines or channel.stock.dry_run:
-        await _hand_back(turn)
+        await hand_back(turn)
         await services.database.transact(lambda tx: offers.write_wanted(tx.connection, turn.scope, plan.wanted))
         return plan.verdicts
-    if not turn.still_ours:
-        await turn.extend()
     return plan.verdicts | await _send(turn, plan)
 
 
@@ -215,89 +198,57 @@ def _guard_words(offer: StockOffer, outcome: Available, kind: guard.Suspicion, p
 
 
 async def _send(turn: Pass, plan: Plan) -> dict[Claim, Verdict]:
-    services, scope = turn.services, turn.scope
-    orphaned_at = services.clock.after(ORPHANED_SECONDS * services.clock.scale)
+    scope = turn.scope
 
-    async def write_sent(transaction: Transaction) -> tuple[ImportId, EffectId]:
-        await offers.write_wanted(transaction.connection, scope, plan.wanted)
-        opened = await imports.open_import(transaction, scope, STOCK, KIND, CODE, plan.lines, orphaned_at)
-        rows = [(line.key, line.value, line.version) for line in plan.lines]
-        await offers.write_sent(transaction.connection, scope, rows)
-        return opened
+    async def write(connection: Connection) -> None:
+        await offers.write_wanted(connection, scope, plan.wanted)
+        await offers.write_sent(connection, scope, [(line.key, line.value, line.version) for line in plan.lines])
 
-    try:
-        import_id, effect_id = await services.database.transact(write_sent)
-    except SlotTakenError as exc:
-        await _hand_back(turn)
-        until = services.clock.after(SLOT_SECONDS)
-        return {c: Postponed(until, str(exc), called=False) for c in plan.claims}
-    await fail_point(failpoints.STOCK_SENT)
-    outcome = await services.mirakl[scope].sto01_import_stock(
-        [StockLine(line.key, line.value) for line in plan.lines],
-        permit=turn.permit,
-        effect_id=str(effect_id),
-        usable_until=turn.usable_until,
+    async def post(effect_id: EffectId) -> Outcome[str]:
+        return await turn.services.mirakl[scope].sto01_import_stock(
+            [StockLine(line.key, line.value) for line in plan.lines],
+            permit=turn.permit,
+            effect_id=str(effect_id),
+            usable_until=turn.usable_until,
+        )
+
+    return await send(turn, BULK, Upload(plan.lines, plan.claims, write, post))
+
+
+async def _status(mirakl: MiraklClient, remote_id: str) -> Outcome[Progress]:
+    answer = await mirakl.sto02_get_stock_import(remote_id)
+    if not isinstance(answer, Applied):
+        return answer
+    found = answer.value
+    states: dict[str, Literal["complete", "failed"]] = {"COMPLETE": "complete", "FAILED": "failed"}
+    return Applied(
+        Progress(
+            found.status,
+            states.get(found.status, "running"),  # WAITING, RUNNING, or a word that is new to us
+            found.lines_in_success,
+            found.lines_in_error,
+            bool(found.has_error_report or found.lines_in_error),
+        )
     )
-    await fail_point(failpoints.STOCK_POSTED)
-    metrics.effects.labels(scope, STOCK, CODE, type(outcome).__name__.lower()).inc()
-    metrics.import_size_lines.labels(scope, KIND).observe(len(plan.lines))
-    if isinstance(outcome, Applied):
-        await _store_id(services, scope, import_id, effect_id, outcome.value)
-        await fail_point(failpoints.STOCK_STORED)
-        services.pauses.resume(scope)
-        log.info("stock_posted", scope=scope, import_id=import_id, lines=len(plan.lines))
-        return {}
-    return await _after(turn, plan, import_id, effect_id, outcome)
 
 
-async def _store_id(services: Services, scope: Scope, import_id: ImportId, effect_id: EffectId, remote_id: str) -> None:
-    usual = await imports.usual_seconds(services.database, scope, KIND)
-    expected = FIRST_POLL_SECONDS if usual is None else max(1.0, usual + 0.5)
-    first_poll = services.clock.after(min(expected, LONGEST_FIRST_POLL_SECONDS))
-
-    async def steps(transaction: Transaction) -> None:
-        connection = transaction.connection
-        state = await imports.posted(connection, scope, KIND, import_id, remote_id)
-        if state == "repeated":  # the far side took it for an earlier file and did nothing
-            await decide(connection, effect_id, EffectState.NOT_APPLIED, f"earlier import id {remote_id}")
-            await push_all_again(transaction, scope, import_id)
-            return
-        await decide(connection, effect_id, EffectState.APPLIED, remote_id)
-        transaction.mark([Mark(scope, imports.FLOW, str(import_id), due_at=first_poll)])
-
-    await services.database.transact(steps)
+async def _report(mirakl: MiraklClient, remote_id: str) -> Outcome[list[LineError]]:
+    answer = await mirakl.sto03_get_stock_import_errors(remote_id)
+    if not isinstance(answer, Applied):
+        return answer
+    return Applied([LineError(line.message, line.sku, line.line) for line in answer.value])
 
 
-async def _after(
-    turn: Pass, plan: Plan, import_id: ImportId, effect_id: EffectId, failure: Failure
-) -> dict[Claim, Verdict]:
-    """The file was not taken, or nobody knows."""
-    services, scope = turn.services, turn.scope
-
-    async def steps(transaction: Transaction) -> None:
-        connection = transaction.connection
-        await record(connection, effect_id, failure)
-        match failure:
-            case Unknown(reason):
-                await give_up(transaction, scope, import_id, reason)
-            case Refused(reason):
-                await imports.finish(connection, import_id, "refused", note=reason)
-            case NotSent(reason):
-                await imports.finish(connection, import_id, "not_sent", note=reason)
-
-    await services.database.transact(steps)
-    log.warning("stock_not_posted", scope=scope, outcome=type(failure).__name__, reason=failure.reason)
-    if isinstance(failure, Unknown):
-        return {}  # marked again already, and due when the next file may leave
-    if isinstance(failure, Refused) and failure.kind is not RefusalKind.CREDENTIALS:
-        return {c: Postponed(retry_at(services.clock, c, 60, 600), failure.reason) for c in plan.claims}
-    return {c: after_failure(failure, c, services.clock, services.pauses, scope) for c in plan.claims}
-
-
-async def _hand_back(turn: Pass) -> None:
-    if turn.permit is not None:
-        await turn.services.permits.give_back(turn.permit)
-
+BULK = Bulk(
+    kind=STOCK,
+    code="STO01",
+    status_code="STO02",
+    status=_status,
+    report=_report,
+    confirm=offers.confirm,
+    void=offers.push_again,
+    points=(failpoints.STOCK_SENT, failpoints.STOCK_POSTED, failpoints.STOCK_STORED),
+)
 
 FLOW = Flow(
     name=STOCK,
@@ -305,14 +256,10 @@ FLOW = Flow(
     scoped="channel",
     work=work,
     batch=LARGEST_FILE,
-    gate=gate,
+    gate=BULK.gate,
+    bulk=BULK,
     gather_seconds=0.05,
     on=lambda settings, scope: settings.by_id()[scope].stock.on,
     effects=True,
-    fail_points=(
-        failpoints.STOCK_CLAIMED,
-        failpoints.STOCK_SENT,
-        failpoints.STOCK_POSTED,
-        failpoints.STOCK_STORED,
-    ),
+    fail_points=(failpoints.STOCK_CLAIMED, *BULK.points),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.engine.give_up import APPLIED_LATE_SECONDS
+from app.engine.bulk import APPLIED_LATE_SECONDS
 from app.mirakl.quotas import spacing_seconds
 from tests.faults.deployment import SCALE, Deployment, Json, eventually, went_back
 

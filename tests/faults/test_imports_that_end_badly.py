@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.flows.imports import LOST_SECONDS
+from app.flows.stock import BULK
 from tests.faults.deployment import Deployment, Json, eventually
 from tests.faults.every import by_command
 
@@ -75,9 +75,9 @@ async def test_nothing_of_it_is_believed_and_all_is_pushed_again(
 async def test_an_import_that_never_ends_is_lost_after_half_an_hour(pair: Deployment) -> None:
     since, skus = await _push(pair, {"code": "STO01", "kind": "import_stuck"})
     await _first_ends(pair, since, "running")
-    await pair.advance(LOST_SECONDS)
+    await pair.advance(BULK.lost_seconds)
     first = await _first_ends(pair, since, "lost")
-    assert "half an hour" in first["note"]
+    assert "30 min" in first["note"]
     await pair.rest()
     for sku in skus:
         assert await _states(pair, sku, since) == ["lost", "done"]

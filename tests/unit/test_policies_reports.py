@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.bulk import LineError
 from app.flows.imports import _sort_out
 from app.mirakl.imports import STOCK_COLUMNS, csv_file, read_stock_report, stock_file
-from app.mirakl.schema import StockLine, StockLineError
+from app.mirakl.schema import StockLine
 from app.policies.reports import adds_up, is_transient
 from app.store.imports import Line
 
@@ -105,8 +106,8 @@ def line(sku: str, version: int = 1) -> Line:
     return Line(sku, version, 4, NOON)
 
 
-def bad(sku: str, number: int = 0, message: str = "Unknown SKU") -> StockLineError:
-    return StockLineError(line=number, message=message, sku=sku, quantity="4", warehouse_code="")
+def bad(sku: str, number: int = 0, message: str = "Unknown SKU") -> LineError:
+    return LineError(message, sku, number)
 
 
 THREE = [line("A"), line("B"), line("C")]
@@ -134,7 +135,7 @@ def test_without_a_sku_it_is_found_by_its_number_below_the_header(number: int, p
 
 
 @pytest.mark.parametrize("strange", [bad("D"), bad("D", 2), bad("", 1), bad("", 5), bad("", 0), bad("b")])
-def test_a_line_that_is_not_ours_spoils_the_report(strange: StockLineError) -> None:
+def test_a_line_that_is_not_ours_spoils_the_report(strange: LineError) -> None:
     assert _sort_out(THREE, [bad("A"), strange]) == ([], [], True)
 
 
