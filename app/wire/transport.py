@@ -18,6 +18,7 @@ from typing import TypeAlias
 import anyio
 import httpx
 
+from app.telemetry.tracing import call_span
 from app.wire.body import BadEncoding, TooLarge, read_within
 from app.wire.breaker import Breaker
 from app.wire.outcome import (
@@ -120,6 +121,14 @@ class Transport:
 
     async def send(self, request: WireRequest) -> _Answer:
         """Make the call once. Never raises for what the far side or the network does; cancellation passes."""
+        with call_span(request.code) as saying:
+            outcome, status = await self._sent(request)
+            saying(outcome=_name_of(outcome), status=status)
+            if not isinstance(outcome, Applied):
+                saying.failed()
+        return outcome
+
+    async def _sent(self, request: WireRequest) -> tuple[_Answer, int | None]:
         started_at = time.monotonic()
         call = _Call(request)
         outcome: _Answer | None = self.breaker.admit()
@@ -140,7 +149,7 @@ class Transport:
                 received_bytes=call.received_bytes,
             )
         )
-        return outcome
+        return outcome, call.status
 
     async def _made(self, call: _Call) -> _Answer:
         try:

@@ -32,7 +32,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "outbox/suspects": ("c", "stock", 1, BEGINNING),
     "outbox/look": (["c"] * 3, ["stock"] * 3, [0, 1, 2], [BEGINNING] * 3),
     "outbox/lock": ("c", "stock", KEYS, NUMBERS),
-    "outbox/mark": (KEYS, [], [], [], [], [], [], [], "c", "stock", 0, 1),
+    "outbox/mark": (KEYS, [], [], [], [], [], [], [], "c", "stock", 0, 1, None),
     "outbox/settle": ("c", "stock", KEYS, NUMBERS, [None] * SLICE),
     "outbox/settle_placed": (KEYS, NUMBERS, [], [(n // 50, n % 50 + 1) for n in range(SLICE)]),
     "outbox/wait": ("c", "stock", KEYS, NUMBERS, UNTIL, WORDS),
