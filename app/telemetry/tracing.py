@@ -12,13 +12,9 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from threading import Thread
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -33,6 +29,9 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from app.telemetry.logs import ALLOWED
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 Attribute: TypeAlias = str | int | float | bool | None
 
@@ -86,6 +85,12 @@ def configure_tracing(endpoint: str) -> None:
     """Send spans to an OTLP/HTTP endpoint (the whole URL, with /v1/traces); an empty one leaves tracing off."""
     global _provider, _tracer
     if endpoint:
+        # Here, since every command would pay for them, and most deployments trace nothing.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
         exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_SECONDS)
         resource = Resource.create({"service.name": "centra-mirakl"})
         _provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # at exit it would wait for 30 s
