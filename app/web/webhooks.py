@@ -25,6 +25,7 @@ READ_SECONDS = 5.0
 ANSWER_SECONDS = 0.8
 GATHER_SECONDS = 0.2
 """Real seconds in which hints gather before an event queue is fetched."""
+VERDICTS = ("taken", "repeat", "unavailable", *(cause.value for cause in Cause))
 
 
 @dataclass(frozen=True, slots=True)
