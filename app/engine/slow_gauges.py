@@ -34,8 +34,9 @@ async def read_differences(services: Services, _: Mapping[Place, Team]) -> None:
 
 
 async def read_silence(services: Services, _: Mapping[Place, Team]) -> None:
-    """How long no order came, and how long that usually is at this hour."""
-    found, now = await watch.silence(services.database, services.channels()), services.clock.now()
+    """How long no order came, and how long that usually is at this hour, where orders are read."""
+    scopes = [channel.id for channel in services.settings.channel if channel.orders.is_read]
+    found, now = await watch.silence(services.database, scopes), services.clock.now()
     for scope, row in found.items():
         age = 0.0 if row.newest is None else max(0.0, (now - row.newest).total_seconds())
         metrics.newest_order_age_seconds.labels(scope).set(age)

@@ -9,6 +9,7 @@ collector never slows work (spans wait in a bounded queue, then they are dropped
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from threading import Thread
@@ -28,6 +29,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from app.clock import monotonic
 from app.telemetry.logs import ALLOWED
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ Attribute: TypeAlias = str | int | float | bool | None
 
 SHUTDOWN_SECONDS = 2.0
 EXPORT_SECONDS = 2.0
+COMPLAINT_SECONDS = 60.0
+"""A collector that is away is complained of so often, and not with every batch."""
 MOST_LINKS = 64
 """A pass of thousands of keys names the first few causes."""
 _PARENT = "traceparent"
@@ -91,11 +95,24 @@ def configure_tracing(endpoint: str) -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+        logging.getLogger(OTLPSpanExporter.__module__).addFilter(_Seldom())
         exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_SECONDS)
         resource = Resource.create({"service.name": "centra-mirakl"})
         _provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # at exit it would wait for 30 s
         _provider.add_span_processor(BatchSpanProcessor(exporter))
         _tracer = _provider.get_tracer("centra-mirakl")
+
+
+class _Seldom(logging.Filter):
+    """Lets one line pass, and then none for a while."""
+
+    _silent_until = 0.0
+
+    def filter(self, _: logging.LogRecord) -> bool:
+        passes = monotonic() >= self._silent_until
+        if passes:
+            self._silent_until = monotonic() + COMPLAINT_SECONDS
+        return passes
 
 
 def end_tracing() -> None:

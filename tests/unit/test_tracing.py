@@ -54,16 +54,16 @@ print(json.dumps([json.loads(span.to_json()) for span in kept.get_finished_spans
 """
 
 
-def run(program: str) -> str:
-    """The standard output of a process that ran this."""
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """What a process that ran this has said."""
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done
 
 
 def by_name(program: str) -> dict[str, dict[str, Any]]:
     """The spans that a program made, by name; of several with one name the last."""
-    return {span["name"]: span for span in json.loads(run(HEAD + program + FOOT))}
+    return {span["name"]: span for span in json.loads(run(HEAD + program + FOOT).stdout)}
 
 
 def test_off_nothing_is_made_and_nothing_is_stored() -> None:
@@ -166,7 +166,9 @@ began = time.perf_counter()
 tracing.end_tracing()
 print(json.dumps([slowest, time.perf_counter() - began, time.time()]))
 """
-    slowest, end, ended_at = json.loads(run(program))
-    assert time.time() - ended_at < 1.5  # and nothing at exit waits for it once more
-    assert slowest < 0.5
-    assert end < 2.3
+    done = run(program)
+    slowest, end, ended_at = json.loads(done.stdout)
+    assert slowest < 1.5  # an export that work had to wait for would take two seconds
+    assert end < 2.75
+    assert time.time() - ended_at < 5  # and nothing at exit waits for it once more, half a minute then
+    assert done.stderr.count("encountered while exporting") + done.stderr.count("Failed to export") <= 1
