@@ -31,6 +31,7 @@ from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
+from app.telemetry.tracing import exemplar
 from app.wire.outcome import Applied, Failure, NotSent, RefusalKind, Refused
 
 REPORT_READS = 3
@@ -229,7 +230,8 @@ async def _end(one: One, ending: Ending) -> Verdict:
 def _count(one: One, ending: Ending, confirmed: Sequence[tuple[str, datetime]]) -> None:
     scope, kind, now = one.scope, one.bulk.kind, one.services.clock.now()
     for _, dirty_since in confirmed:
-        metrics.change_to_confirmed_seconds.labels(scope, kind).observe(max(0.0, (now - dirty_since).total_seconds()))
+        seconds = max(0.0, (now - dirty_since).total_seconds())
+        metrics.change_to_confirmed_seconds.labels(scope, kind).observe(seconds, exemplar())
     metrics.import_lines.labels(scope, kind, "confirmed").inc(len(confirmed))
     metrics.import_lines.labels(scope, kind, "refused").inc(len(ending.bad or ()))
     metrics.imports_ended.labels(scope, kind, ending.state if ending.confirms else "unconfirmed").inc()
