@@ -1,6 +1,6 @@
 """The real Prometheus and Alertmanager with our files, and who their messages reach.
 
-Copies of our files are used whose times are cut to a second and whose receivers are here; nothing else in them is changed.
+Copies of our files are used whose times are cut to a second and whose receivers are here; nothing else is changed.
 """
 
 from __future__ import annotations

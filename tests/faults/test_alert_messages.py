@@ -61,7 +61,7 @@ Since 2026-03-01 09:30 UTC, for finance, channel demo-fr
 async def test_a_message_says_what_is_known_and_consequences_are_kept_back_but_never_a_deadline(
     tmp_path: Path, programs: Mapping[str, str]
 ) -> None:
-    """While a marketplace is away nobody is told that its stock is stale; once it is back and stock still is, they are."""
+    """While a marketplace is away nobody is told that its stock is stale; if it still is later, they are."""
     refunds = {"summary": "3 refunds wait", "oldest": "2h 5m 0s", "deadline": "today", "money": "79.90 EUR"}
     alerts_to = f"127.0.0.1:{free_port()}"
     async with receivers() as inbox:

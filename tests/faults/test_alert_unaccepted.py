@@ -1,7 +1,7 @@
 """An order that the marketplace does not let us accept reaches a person, and so does its acceptance: the real programs.
 
-The service works against the marketplace's stand-in, which hangs up on OR21. Prometheus scrapes the service's own page with
-our rules, and tells Alertmanager with our routes, which calls a webhook and sends a mail.
+The service works against the marketplace's stand-in, which hangs up on OR21. Prometheus scrapes the service's own page
+with our rules, and tells Alertmanager with our routes, which calls a webhook and sends a mail.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every alert is somebody's, says what to do first, is tried both ways and has a page; nothing may silence a deadline."""
+"""Every alert is somebody's, says what to do first, is tried both ways, has a page; nothing silences a deadline."""
 
 import re
 from collections.abc import Iterator, Mapping
