@@ -18,7 +18,6 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from app.domain.teams import Team
 from app.settings import load_channels
 from app.telemetry import metrics
 
@@ -223,30 +222,6 @@ def test_a_recorded_metric_keeps_the_name_of_its_source(rule: dict[str, Any]) ->
     assert metric in samples()
     assert level
     assert operation
-
-
-@pytest.mark.parametrize("rule", rules("alert"), ids=lambda rule: rule["alert"])
-def test_an_alert_has_a_team_a_runbook_page_and_both_cases(rule: dict[str, Any]) -> None:
-    assert rule["labels"]["team"] in {team.value for team in Team}
-    assert rule["labels"]["severity"] in {"page", "ticket"}
-    assert rule["annotations"]["runbook"] == f"docs/runbook/{rule['alert']}.md"
-    page = (ROOT / rule["annotations"]["runbook"]).read_text(encoding="utf-8")
-    assert page.startswith(f"# {rule['alert']}\n")
-    for heading in ("## What it means", "## First", "## Then", "## How it ends"):
-        assert f"\n{heading}\n" in page
-    cases = [
-        bool(case["exp_alerts"])
-        for path in (ROOT / "observability" / "tests").glob("*.yml")
-        for test in read_yaml(path)["tests"]
-        for case in test.get("alert_rule_test", ())
-        if case["alertname"] == rule["alert"]
-    ]
-    assert set(cases) == {True, False}, "promtool needs a case that fires and one that stays silent"
-
-
-def test_no_runbook_page_is_left_behind() -> None:
-    pages = {path.stem for path in (ROOT / "docs" / "runbook").glob("*.md")}
-    assert pages == {rule["alert"] for rule in rules("alert")}
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="PROMQL NOT CHECKED: promtool is not installed")
