@@ -85,9 +85,13 @@ def quantile(share: float, metric: str, by: str = "scope") -> str:
     return f"histogram_quantile({share}, sum by ({by}, le) ({buckets}))"
 
 
-def else_zero(expression: str) -> str:
-    """0 where there is no series, as long as a replica answers: of what nobody has seen yet, there is none."""
-    return f"{expression} or on () 0 * max(centra_mirakl_ready)"
+def else_zero(expression: str, name: str = "") -> str:
+    """0 where there is no series, as long as a replica answers: of what nobody has seen yet, there is none.
+
+    `name`: the label that a legend shows, which then says so.
+    """
+    zero = "0 * max(centra_mirakl_ready)"
+    return f"{expression} or on () {label(zero, name, 'none') if name else zero}"
 
 
 def label(expression: str, name: str, value: str) -> str:
@@ -99,7 +103,10 @@ def label(expression: str, name: str, value: str) -> str:
 
 
 def figure(title: str, why: str, unit: str, expression: str, steps: Steps, **more: Any) -> stat.Panel:
-    """One number, as of now. `more`: width, decimals, legend, detail (the name of a dashboard that says more)."""
+    """One number, as of now. `more`: width, decimals, detail (the name of a dashboard that says more), legend.
+
+    With a legend it is one number a label, without its course: of what is over, a course would show the last value.
+    """
     panel = (
         stat.Panel()
         .height(4)
@@ -112,18 +119,21 @@ def figure(title: str, why: str, unit: str, expression: str, steps: Steps, **mor
     )
     if detail := more.get("detail"):
         panel.links([_link(detail.capitalize(), f"/d/{TAG}-{detail}?${{scope:queryparam}}&${{__url_time_range}}")])
-    _fill(panel, title, why, unit, [(expression, more.get("legend", ""))], more.get("width", 4))
+    legend = more.get("legend", "")
+    _fill(panel, title, why, unit, [(expression, legend)], more.get("width", 4), instant=bool(legend))
     return panel
 
 
 def curve(title: str, why: str, unit: str, *queries: Query, **more: Any) -> timeseries.Panel:
-    """Lines over time. `more`: width, steps (drawn as dashed lines), most (end of the axis), exemplars, stacked."""
+    """Lines over time. `more`: width, steps (drawn as dashed lines), most (end of the axis), exemplars,
+    stacked, whole (no decimals: rates of Prometheus are no whole numbers).
+    """
     legend = (
         shapes.VizLegendOptions()
         .show_legend(True)
         .display_mode(kinds.LegendDisplayMode.TABLE)
         .placement(kinds.LegendPlacement.BOTTOM)
-        .calcs(["lastNotNull", "max"])
+        .calcs(["last", "max"])
     )
     panel = (
         timeseries.Panel()
@@ -139,6 +149,8 @@ def curve(title: str, why: str, unit: str, *queries: Query, **more: Any) -> time
         panel.thresholds(_thresholds(steps)).thresholds_style(lines)
     if most := more.get("most"):
         panel.max(most)
+    if more.get("whole"):
+        panel.decimals(0)
     if more.get("stacked"):
         panel.stacking(shapes.StackingConfig().mode(kinds.StackingMode.NORMAL))
     _fill(panel, title, why, unit, queries, more.get("width", 12), exemplars=more.get("exemplars", False))
@@ -146,11 +158,12 @@ def curve(title: str, why: str, unit: str, *queries: Query, **more: Any) -> time
 
 
 def bars(title: str, why: str, unit: str, query: Query, steps: Steps, **more: Any) -> bargauge.Panel:
-    """One bar a label, as of now. `more`: width, most (end of the bars)."""
+    """One bar a label, as of now. `more`: width, height, most (end of the bars)."""
     panel = (
         bargauge.Panel()
-        .height(8)
+        .height(more.get("height", 8))
         .min(0)
+        .decimals(0)
         .orientation(kinds.VizOrientation.HORIZONTAL)
         .display_mode(kinds.BarGaugeDisplayMode.BASIC)
         .value_mode(kinds.BarGaugeValueMode.COLOR)
@@ -164,13 +177,17 @@ def bars(title: str, why: str, unit: str, query: Query, steps: Steps, **more: An
 
 
 def rows(title: str, why: str, expression: str, columns: Sequence[str], **more: Any) -> table.Panel:
-    """A table of labels, as of now. `more`: width, value (the heading of the value, which else is hidden), unit."""
+    """A table of labels, as of now. `more`: width, height, value (its heading; else it is hidden), unit."""
     value = more.get("value")
     hidden = {"Time": True} | ({} if value else {"Value": True})
     order = {name: place for place, name in enumerate((*columns, "Value"))}
     named = {name: name.capitalize() for name in columns} | ({"Value": value} if value else {})
     options = {"excludeByName": hidden, "indexByName": order, "renameByName": named}
-    panel = table.Panel().height(8).with_transformation(model.DataTransformerConfig("organize", options=options))
+    panel = (
+        table.Panel()
+        .height(more.get("height", 8))
+        .with_transformation(model.DataTransformerConfig("organize", options=options))
+    )
     unit = more.get("unit", "short")
     _fill(panel, title, why, unit, [(expression, "")], more.get("width", 8), instant=True, as_table=True)
     return panel

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from app.commands.demo_after_sale import prepare
 from app.commands.lab import free_port, lab
 
 ROOT = Path(__file__).parents[2]
-SETTLE_SECONDS = 8
+SETTLE_SECONDS = 12
 """Until the gauges, read every 5 s, have seen the end."""
 POINTS = 240
 """Of a curve, at most."""
@@ -37,13 +37,12 @@ class Prometheus:
     address: str
     began: float
 
-    def ask(self, expression: str, *, instant: bool) -> list[dict[str, Any]]:
-        """Series as Prometheus gives them, over the whole act or as of now. Raises RuntimeError where it refuses."""
-        now = time.time()
-        told: dict[str, object] = {"query": expression, "time": now}
+    def ask(self, expression: str, until: float, *, instant: bool = False) -> list[dict[str, Any]]:
+        """Series as Prometheus gives them, of the act until then, or as of then. Raises RuntimeError."""
+        told: dict[str, object] = {"query": expression, "time": until}
         if not instant:
-            step = max(1, round((now - self.began) / POINTS))
-            told = {"query": expression, "start": self.began, "end": now, "step": step}
+            step = max(1, round((until - self.began) / POINTS))
+            told = {"query": expression, "start": self.began, "end": until, "step": step}
         path = "query" if instant else "query_range"
         body = urllib.parse.urlencode(told).encode()
         try:
@@ -65,14 +64,14 @@ async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
             await prepare(running)
         replica = await running.start_replica()
         await running.send_webhooks_to(replica)
-        async with _prometheus(running.folder, replica.address.removeprefix("http://")) as watching:
+        with _prometheus(running.folder, replica.address.removeprefix("http://")) as watching:
             await playing._play(running, progress, played)
             await asyncio.sleep(SETTLE_SECONDS)
             yield watching
 
 
-@contextlib.asynccontextmanager
-async def _prometheus(folder: Path, target: str) -> AsyncIterator[Prometheus]:
+@contextlib.contextmanager
+def _prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
     if shutil.which("prometheus") is None:
         raise RuntimeError("no prometheus here; install Debian's package of that name")
     for rules in (ROOT / "observability" / "rules").glob("*.yml"):
@@ -102,10 +101,10 @@ async def _prometheus(folder: Path, target: str) -> AsyncIterator[Prometheus]:
                 break
             if process.poll() is not None:
                 raise RuntimeError(f"Prometheus has ended:\n{log.read_text(errors='replace')[-2000:]}")
-            await asyncio.sleep(0.1)
+            time.sleep(0.1)
         else:
             raise RuntimeError(f"Prometheus is not ready after 10 s:\n{log.read_text(errors='replace')[-2000:]}")
         yield Prometheus(f"http://{listens}", time.time())
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait)
+        process.wait()

@@ -28,8 +28,8 @@ function colour(panel, value) {
   return NAMED[steps.filter((step) => step.value == null || value >= step.value).at(-1)?.color] ?? LINES[0]
 }
 
-const last = (values) => values.filter((value) => value !== null && !Number.isNaN(value)).at(-1) ?? null
-const most = (values) => values.reduce((a, b) => (b !== null && !(a >= b) ? b : a), null)
+const last = (values) => values.filter((value) => value !== null).at(-1) ?? null
+const most = (values) => values.reduce((a, b) => (a === null || (b !== null && b > a) ? b : a), null)
 
 function stat(body, panel, lines) {
   const { unit, decimals } = panel.fieldConfig.defaults
@@ -50,14 +50,14 @@ function stat(body, panel, lines) {
 }
 
 function timeseries(body, panel, lines, times) {
-  const { unit, custom = {}, max, thresholds } = panel.fieldConfig.defaults
+  const { unit, decimals, custom = {}, max, thresholds } = panel.fieldConfig.defaults
   const stacked = custom.stacking?.mode === "normal"
   const shown = [...lines].sort((a, b) => (most(b.values) ?? 0) - (most(a.values) ?? 0))
   const legendRows = Math.min(shown.length, LEGEND_ROWS)
   const sums = times.map(() => 0)
   const drawn = shown.map((line) => (stacked ? line.values.map((value, place) => (sums[place] += value ?? 0)) : line.values))
   const order = stacked ? shown.map((_, place) => shown.length - 1 - place) : shown.map((_, place) => place)
-  const height = body.clientHeight - 16 * (legendRows + 1.2)
+  const height = body.clientHeight - 14.5 * (legendRows + 1)
   const steps = custom.thresholdsStyle ? (thresholds?.steps ?? []).filter((step) => step.value != null) : []
   const dashes = (plot) => {
     for (const step of steps) {
@@ -74,15 +74,16 @@ function timeseries(body, panel, lines, times) {
     }
   }
   const axis = { stroke: "#9fa1ab", grid: { stroke: "#22252b", width: 1 }, ticks: { show: false }, font: "11px DejaVu Sans" }
-  const top = max ?? Math.max(...drawn.flat().map((value) => value || 0), 1e-9) * 1.08
+  const top = max ?? (Math.max(...drawn.flat().map((value) => value || 0)) * 1.08 || 1)
+  const incrs = unit === "s" ? [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 172800] : null
   new uPlot({
     width: body.clientWidth, height, legend: { show: false }, cursor: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
     scales: { y: { range: [0, top] } },
     axes: [{ ...axis, values: "{HH}:{mm}:{ss}", space: 90, size: 24 },
-      { ...axis, size: 62, space: 34, values: (_, ticks) => ticks.map((tick) => words(tick, unit)) }],
+      { ...axis, size: 62, space: 34, ...(incrs && { incrs }), values: (_, ticks) => ticks.map((tick) => words(tick, unit)) }],
     series: [{}, ...order.map((place) => ({ stroke: LINES[place % LINES.length], width: 1.3, points: { show: false },
-      fill: LINES[place % LINES.length] + (stacked ? "66" : "14"), spanGaps: false }))],
+      fill: LINES[place % LINES.length] + (stacked ? "50" : "14"), spanGaps: false }))],
     hooks: { draw: [dashes] },
   }, [times, ...order.map((place) => drawn[place])], body)
   const legend = element(body, "table", "legend")
@@ -91,8 +92,8 @@ function timeseries(body, panel, lines, times) {
     const row = element(legend, "tr"), name = element(row, "td", "", line.name || "value")
     name.insertAdjacentHTML("afterbegin", `<i style="background:${LINES[place % LINES.length]}"></i>`)
     if (place === LEGEND_ROWS - 1 && shown.length > LEGEND_ROWS) name.append(`, and ${shown.length - LEGEND_ROWS} more`)
-    element(row, "td", "number", words(last(line.values), unit))
-    element(row, "td", "number", words(most(line.values), unit))
+    element(row, "td", "number", words(line.values.at(-1), unit, decimals))
+    element(row, "td", "number", words(most(line.values), unit, decimals))
   })
 }
 
@@ -111,7 +112,7 @@ function bargauge(body, panel, lines) {
 
 function table(body, panel, lines) {
   const { excludeByName: hidden, indexByName: order, renameByName: named } = panel.transformations[0].options
-  const columns = Object.keys(order).filter((column) => !hidden[column]), made = element(body, "table")
+  const columns = Object.keys(order).filter((column) => !hidden[column]).sort((a, b) => order[a] - order[b]), made = element(body, "table")
   const head = element(made, "tr")
   for (const column of columns) element(head, "th", column === "Value" ? "number" : "", named[column] ?? column)
   for (const line of lines.slice(0, 10)) {
