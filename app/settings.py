@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -31,6 +32,7 @@ class SettingsError(Exception):
 
 
 _Address = Annotated[str, Field(pattern=r"^https?://[^/]+")]
+_TOKEN_EXPIRES_ON = Field(None, description="the day its key ends, which no platform tells; alerts go by it")
 
 
 class Privacy(Strict):
@@ -48,6 +50,7 @@ class Channel(Strict):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     market: int = Field(description="id of the Centra market that sells here")
     profile: Literal["standard", "external_partner"] = "standard"
+    token_expires_on: date | None = _TOKEN_EXPIRES_ON
     file_hosts: tuple[str, ...] = Field(
         (), strict=False, description="other hosts from which export files may be fetched"
     )
@@ -73,6 +76,7 @@ class Centra(Strict):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")] = "centra"
     url: _Address = Field(description="https://<client>.centra.com, without /graphql")
+    token_expires_on: date | None = _TOKEN_EXPIRES_ON
     order_api: _Address | None = Field(None, description="address of the Order API plugin, without /order")
     store: int | None = Field(None, description="id of the store; all when absent")
     sku: Literal["sku", "ean", "upc", "joined"] = Field(

@@ -29,8 +29,10 @@ from app.engine.wakeups import Place, Wakeups, scout
 from app.engine.worker import Worker
 from app.flows import all_flows
 from app.flows.allowance import SMALLEST_PLAN, buckets
+from app.flows.events import QUEUES
 from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import bucket, codes
+from app.policies.guard import Suspicion
 from app.settings import (
     CENTRA_ORDER_API_SECRET,
     CENTRA_TOKEN,
@@ -43,6 +45,7 @@ from app.settings import (
     SettingsError,
 )
 from app.store.migrate import pending
+from app.store.offers import STOCK
 from app.store.permits import SharedPermits
 from app.store.pool import DATABASE_AWAY, Database, connect
 from app.store.time import read_clock
@@ -50,6 +53,7 @@ from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.telemetry.tracing import end_tracing
 from app.web.server import State, bind, create_app, server
+from app.web.webhooks import VERDICTS
 from app.wire.request import CallSeen, Observer
 from app.wire.transport import Transport
 
@@ -152,7 +156,7 @@ def _centra_transport(configuration: Configuration, clock: Clock) -> Transport:
         centra.url,
         headers=lambda: {"Authorization": f"Bearer {secrets.read(CENTRA_TOKEN).get_secret_value()}"},
         now=clock.now,
-        observer=_observer(centra.id),
+        observer=_observer(centra.id, centra.url),
     )
 
 
@@ -164,7 +168,7 @@ def _order_api_transport(configuration: Configuration, clock: Clock) -> Transpor
         centra.order_api,
         headers=lambda: {HEADER: secrets.read(CENTRA_ORDER_API_SECRET).get_secret_value()},
         now=clock.now,
-        observer=_observer(centra.id),
+        observer=_observer(centra.id, centra.order_api),
     )
 
 
@@ -176,14 +180,16 @@ def _mirakl_transport(configuration: Configuration, channel: Channel, clock: Clo
         headers=lambda: {"Authorization": secrets.read(channel.secret_name).get_secret_value()},
         now=clock.now,
         allowed_hosts=frozenset(channel.file_hosts),
-        observer=_observer(channel.id),
+        observer=_observer(channel.id, channel.url),
     )
 
 
-def _observer(scope: str) -> Observer:
+def _observer(scope: str, url: str) -> Observer:
     def observe(seen: CallSeen) -> None:
         metrics.calls.labels(scope, seen.code, seen.outcome).inc()
         metrics.call_seconds.labels(scope, seen.code).observe(seen.seconds)
+        if seen.certificate_expires_at is not None:
+            metrics.certificate_seen(scope, url, seen.certificate_expires_at)
 
     return observe
 
@@ -347,8 +353,14 @@ def _zero_counters(flows: Sequence[Flow], channels: Channels) -> None:
             metrics.claims_lost.labels(scope, flow.name)
             metrics.passes_failed.labels(scope, flow.name)
             metrics.stale_corrected.labels(scope, flow.name)
-    metrics.valve_openings.labels(channels.centra.id)
-    metrics.sweep_found.labels(channels.centra.id)
+    source = channels.centra.id
+    metrics.valve_openings.labels(source)
+    metrics.sweep_found.labels(source)
+    for verdict in VERDICTS:
+        metrics.webhooks.labels(source, verdict)
+    for types in QUEUES.values():
+        for object_type in types:
+            metrics.events_read.labels(source, object_type)
     for channel in channels.channel:
         for counter in (
             metrics.orders_seen,
@@ -358,8 +370,17 @@ def _zero_counters(flows: Sequence[Flow], channels: Channels) -> None:
             metrics.oversold_units,
             metrics.not_blocked,
             metrics.stored_to_accepted_seconds,
+            metrics.shipped_to_told_seconds,
+            metrics.negative_stock,
         ):
             counter.labels(channel.id)
         for outcome in Outcome:
             metrics.orders_ended.labels(channel.id, outcome.value)
         metrics.unknown_words.labels(channel.id, "order_state")
+        metrics.change_to_confirmed_seconds.labels(channel.id, STOCK)
+        for kind in Suspicion:
+            metrics.guard_alarms.labels(channel.id, kind.value)
+        for result in ("confirmed", "refused"):
+            metrics.import_lines.labels(channel.id, STOCK, result)
+        for ending in ("done", "unconfirmed", "failed", "lost", "unknown"):
+            metrics.imports_ended.labels(channel.id, STOCK, ending)

@@ -45,9 +45,9 @@ shipping_option = "standard"
 """
 
 
-def gauge(name: str, scope: str) -> float | None:
+def gauge(name: str, scope: str, **labels: str) -> float | None:
     """A gauge of this process, None while it has no value."""
-    return metrics.registry.get_sample_value(f"centra_mirakl_{name}", {"scope": scope})
+    return metrics.registry.get_sample_value(f"centra_mirakl_{name}", {"scope": scope, **labels})
 
 
 @contextlib.asynccontextmanager

@@ -297,7 +297,7 @@ class Worker:
         """Run the flow on the claims and say how each ended, whatever happened."""
         claimed = list(work.claims)
         try:
-            with pass_span(self.scope, self.flow.name, len(claimed)):
+            with pass_span(self.scope, self.flow.name, claimed):
                 said: Verdicts = await self.flow.work(work)
         except Exception as exc:
             self._failures += 1

@@ -35,6 +35,7 @@ from app.store.pool import Transaction
 from app.store.sizes import SizeRead
 from app.telemetry import metrics
 from app.telemetry.logs import log
+from app.telemetry.tracing import span
 from app.wire.outcome import Applied, Failure
 
 EVENTS = "events"
@@ -94,7 +95,8 @@ async def _read_queue(turn: Pass, claim: Claim, queue: str) -> Verdict:
         if not ids:
             await _note_pages(services, queue, 0)
             return Settled(services.clock.after(services.settings.centra.event_poll_seconds))
-        await services.database.transact(lambda tx: _store(tx, services, answer.value, read_at))  # noqa: B023 - awaited here
+        with span("event page", scope=turn.scope, key=queue, events=len(ids)):
+            await services.database.transact(lambda tx: _store(tx, services, answer.value, read_at))  # noqa: B023 - awaited here
         await fail_point(failpoints.EVENTS_STORED)
         for event in answer.value.events:
             metrics.events_read.labels(turn.scope, event.object_type).inc()

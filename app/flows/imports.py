@@ -28,6 +28,7 @@ from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
+from app.telemetry.tracing import exemplar
 from app.wire.outcome import Applied, Failure, NotSent, RefusalKind, Refused
 
 LOST_SECONDS = 1800.0
@@ -180,7 +181,7 @@ async def _end(services: Services, scope: Scope, found: Import, ending: Ending) 
     now = services.clock.now()
     for _, dirty_since in confirmed:
         metrics.change_to_confirmed_seconds.labels(scope, found.kind).observe(
-            max(0.0, (now - dirty_since).total_seconds())
+            max(0.0, (now - dirty_since).total_seconds()), exemplar()
         )
     metrics.import_lines.labels(scope, found.kind, "confirmed").inc(len(confirmed))
     metrics.import_lines.labels(scope, found.kind, "refused").inc(len(ending.bad or ()))

@@ -37,6 +37,7 @@ from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
+from app.telemetry.tracing import exemplar
 from app.wire.outcome import Applied, Failure, RefusalKind, Refused, Unknown
 
 CODE = "OR21"
@@ -160,7 +161,7 @@ async def _write_accepted(tx: Transaction, turn: Pass, record: Record, by: Accep
     if record.number is not None:
         tx.mark([Mark(turn.scope, SELLER_REFERENCES, order_id)])
     if by is Acceptor.US:
-        metrics.stored_to_accepted_seconds.labels(turn.scope).observe(accepted.seconds)
+        metrics.stored_to_accepted_seconds.labels(turn.scope).observe(accepted.seconds, exemplar())
         if accepted.used_window > NEAR_LAPSE:
             metrics.orders_near_lapse.labels(turn.scope).inc()
 

@@ -34,6 +34,7 @@ from app.store.intents import RANKS, Intent, Kind
 from app.store.outbox import Claim, Settled, Verdict, Waiting
 from app.store.pool import Transaction
 from app.telemetry import metrics
+from app.telemetry.tracing import exemplar
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
 
 DOUBT = "shipment"
@@ -181,7 +182,7 @@ async def _told(tx: Transaction, sale: Sale, intent: Intent, announced: Announce
     await sale.done(tx, intent, announced, f"parcel {announced.parcel.number} {words}")
     if announced.parcel.shipped_at is not None:
         seconds = (sale.now - announced.parcel.shipped_at).total_seconds()
-        metrics.shipped_to_told_seconds.labels(sale.scope).observe(max(0.0, seconds))
+        metrics.shipped_to_told_seconds.labels(sale.scope).observe(max(0.0, seconds), exemplar())
 
 
 async def _look(sale: Sale, intent: Intent, parcel: Parcel, doubt: OneDoubt) -> Step:

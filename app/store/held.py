@@ -62,6 +62,7 @@ class Share:
     currency: str | None
     items: int
     amount: Decimal | None
+    oldest_at: datetime
 
 
 async def causes(connection: Connection, scope: str | None) -> list[Cause]:

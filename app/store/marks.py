@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from app.store.statements import sql
+from app.telemetry.tracing import traceparent
 
 if TYPE_CHECKING:
     from app.store.pool import Connection
@@ -65,7 +66,7 @@ async def write_marks(connection: Connection, marks: Iterable[Mark]) -> list[Mar
 
 
 async def write_sorted(connection: Connection, rows: Sequence[Mark]) -> None:
-    """Write marks as `one_each` gives them.
+    """Write marks as `one_each` gives them, with the trace context of the span they are written in.
 
     What all of them share goes once, not as an array: the time of a large mark is mostly spent on arrays.
     """
@@ -75,7 +76,16 @@ async def write_sorted(connection: Connection, rows: Sequence[Mark]) -> None:
     if len(rows) == 1:
         m = first
         await connection.execute(
-            sql("outbox/mark_one"), m.scope, m.flow, m.key, m.lane, m.lane_rank, m.priority, m.since, m.due_at
+            sql("outbox/mark_one"),
+            m.scope,
+            m.flow,
+            m.key,
+            m.lane,
+            m.lane_rank,
+            m.priority,
+            m.since,
+            m.due_at,
+            traceparent(),
         )
         return
     await connection.execute(
@@ -92,6 +102,7 @@ async def write_sorted(connection: Connection, rows: Sequence[Mark]) -> None:
         first.flow,
         first.lane_rank,
         first.priority,
+        traceparent(),
     )
 
 

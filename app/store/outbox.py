@@ -39,6 +39,8 @@ class Claim:
     lane: str | None = None
     place: tuple[int, int] | None = None
     """Where the claimed row lies, as long as nobody marks it."""
+    trace: str | None = None
+    """The W3C trace context in which it was first marked since the last claim; None while tracing is off."""
 
     def __hash__(self) -> int:
         """By key alone, which is quick: claims are looked up a lot, and few share a key."""
@@ -214,6 +216,7 @@ def to_claim(row: Row) -> Claim:
         row["dirty_since"],
         row["lane"],
         row.get("place"),
+        row["trace"],
     )
 
 

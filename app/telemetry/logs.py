@@ -17,7 +17,7 @@ ALLOWED = frozenset(
     event level timestamp logger exception exc_info stack_info scope flow key keys code outcome
     reason verdict kind state version versions import_id effect_id lines bad_lines count pages
     events sizes skus marks seconds attempts address path method status signal name fail_point url
-    teams detail slow dropped
+    teams detail slow dropped flows
     """.split()  # noqa: SIM905 - a list of quoted words is four times as long
 )
 

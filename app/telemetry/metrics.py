@@ -6,292 +6,275 @@ and exported by every replica alike: rules take `max without (instance, pod)` of
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from functools import partial
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each series, that nobody asks for
 registry = CollectorRegistry(auto_describe=True)
 
+_gauge = partial(Gauge, registry=registry)
+_counter = partial(Counter, registry=registry)
+_histogram = partial(Histogram, registry=registry)
 _SECONDS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1800, 3600)
 
+# --------------------------------------------------------------- the process: process_*, python_info, its event loop
+ProcessCollector(registry=registry)
+PlatformCollector(registry=registry)
+loop_delay_seconds = _histogram(
+    "centra_mirakl_loop_delay_seconds",
+    "How much later than asked for the event loop turns to a task that slept, in real seconds.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+# --------------------------------------------------------------- the database itself, database gauges
+database_bytes = _gauge("centra_mirakl_database_bytes", "Size of this database on disk (database).")
+database_connections = _gauge(
+    "centra_mirakl_database_connections", "Clients' connections to this database (database).", ["state"]
+)
+table_rows = _gauge("centra_mirakl_table_rows", "Rows of a table, estimated (database).", ["table"])
+table_dead_rows = _gauge(
+    "centra_mirakl_table_dead_rows", "Dead rows of a table that wait for vacuum, estimated (database).", ["table"]
+)
+
 # --------------------------------------------------------------- the outbox, database gauges
-lag_seconds = Gauge(
+lag_seconds = _gauge(
     "centra_mirakl_lag_seconds",
     "Age of the oldest due key, or of the oldest line sent and not confirmed (database).",
     ["scope", "flow"],
-    registry=registry,
 )
-due_keys = Gauge("centra_mirakl_due_keys", "Keys due now (database).", ["scope", "flow"], registry=registry)
-waiting_keys = Gauge(
-    "centra_mirakl_waiting_keys", "Keys due at a later time (database).", ["scope", "flow"], registry=registry
+due_keys = _gauge("centra_mirakl_due_keys", "Keys due now (database).", ["scope", "flow"])
+waiting_keys = _gauge("centra_mirakl_waiting_keys", "Keys due at a later time (database).", ["scope", "flow"])
+held_keys = _gauge("centra_mirakl_held_keys", "Keys held for a person (database).", ["scope", "flow", "team"])
+held_oldest_seconds = _gauge(
+    "centra_mirakl_held_oldest_seconds", "Age of the oldest held key (database).", ["scope", "flow"]
 )
-held_keys = Gauge(
-    "centra_mirakl_held_keys",
-    "Keys held for a person (database).",
-    ["scope", "flow", "team"],
-    registry=registry,
-)
-held_oldest_seconds = Gauge(
-    "centra_mirakl_held_oldest_seconds",
-    "Age of the oldest held key (database).",
-    ["scope", "flow"],
-    registry=registry,
-)
-held_items = Gauge(
+held_items = _gauge(
     "centra_mirakl_held_items",
     "What needs a person, each thing once, by its owner and what to do about it; `key`: see its flow (database).",
     ["scope", "flow", "team", "advice"],
-    registry=registry,
 )
-held_money = Gauge(
+held_items_oldest_seconds = _gauge(
+    "centra_mirakl_held_items_oldest_seconds",
+    "For how long the oldest of what needs a person has waited (database).",
+    ["scope", "flow", "team"],
+)
+held_money = _gauge(
     "centra_mirakl_held_money",
     "Money at stake in what needs a person, in the currency's major unit (database).",
     ["scope", "flow", "team", "currency"],
-    registry=registry,
 )
-dead_letters = Gauge(
-    "centra_mirakl_dead_letters",
-    "Facts that could not be read, kept for a person (database).",
-    ["scope"],
-    registry=registry,
+dead_letters = _gauge(
+    "centra_mirakl_dead_letters", "Facts that could not be read, kept for a person (database).", ["scope"]
 )
-budget_used_ratio = Gauge(
+budget_used_ratio = _gauge(
     "centra_mirakl_budget_used_ratio",
     "Used share of a call allowance, by API code or bucket (database).",
     ["scope", "code"],
-    registry=registry,
 )
-allowance_left = Gauge(
-    "centra_mirakl_allowance_left",
-    "What Centra says is left of a rate limit, used by whomever.",
-    ["scope", "bucket"],
-    registry=registry,
+allowance_left = _gauge(
+    "centra_mirakl_allowance_left", "What Centra says is left of a rate limit, used by whomever.", ["scope", "bucket"]
 )
-shop_open = Gauge(
-    "centra_mirakl_shop_open",
-    "1 while the marketplace says that our shop is open.",
-    ["scope"],
-    registry=registry,
-)
-last_success_seconds = Gauge(
+shop_open = _gauge("centra_mirakl_shop_open", "1 while the marketplace says that our shop is open.", ["scope"])
+last_success_seconds = _gauge(
     "centra_mirakl_last_success_timestamp_seconds",
     "When a flow last finished a pass here, as Unix time of the app clock.",
     ["scope", "flow"],
-    registry=registry,
 )
-scope_paused = Gauge(
-    "centra_mirakl_scope_paused",
-    "1 while a scope waits for its credentials to be mended.",
-    ["scope"],
-    registry=registry,
+credential_expires_timestamp_seconds = _gauge(
+    "centra_mirakl_credential_expires_timestamp_seconds",
+    "When a credential ends, as Unix time: `token` as set in the channel file (token_expires_on),"
+    " `certificate` as the platform showed it last.",
+    ["scope", "kind"],
 )
-ready = Gauge("centra_mirakl_ready", "1 while this replica works, 0 while it waits for Postgres.", registry=registry)
+scope_paused = _gauge(
+    "centra_mirakl_scope_paused", "1 while a scope waits for its credentials to be mended.", ["scope"]
+)
+ready = _gauge("centra_mirakl_ready", "1 while this replica works, 0 while it waits for Postgres.")
 
 # --------------------------------------------------------------- work
-keys_settled = Counter(
-    "centra_mirakl_keys_settled",
-    "Keys worked, by how they ended.",
-    ["scope", "flow", "verdict"],
-    registry=registry,
-)
-claims_lost = Counter(
-    "centra_mirakl_claims_lost",
-    "Claims that another replica had taken over.",
-    ["scope", "flow"],
-    registry=registry,
-)
-passes_failed = Counter(
-    "centra_mirakl_passes_failed", "Passes that ended in an error.", ["scope", "flow"], registry=registry
-)
-change_to_confirmed_seconds = Histogram(
+keys_settled = _counter("centra_mirakl_keys_settled", "Keys worked, by how they ended.", ["scope", "flow", "verdict"])
+claims_lost = _counter("centra_mirakl_claims_lost", "Claims that another replica had taken over.", ["scope", "flow"])
+passes_failed = _counter("centra_mirakl_passes_failed", "Passes that ended in an error.", ["scope", "flow"])
+change_to_confirmed_seconds = _histogram(
     "centra_mirakl_change_to_confirmed_seconds",
     "From the change in Centra to the import report that confirms it, in app seconds.",
     ["scope", "flow"],
     buckets=_SECONDS,
-    registry=registry,
 )
 
 # --------------------------------------------------------------- calls
-calls = Counter(
-    "centra_mirakl_calls", "Calls by API code and outcome.", ["scope", "code", "outcome"], registry=registry
-)
-call_seconds = Histogram(
+calls = _counter("centra_mirakl_calls", "Calls by API code and outcome.", ["scope", "code", "outcome"])
+call_seconds = _histogram(
     "centra_mirakl_call_seconds",
     "Duration of a call, in real seconds.",
     ["scope", "code"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-    registry=registry,
 )
-effects = Counter(
-    "centra_mirakl_effects",
-    "Outside writes by outcome.",
-    ["scope", "flow", "code", "outcome"],
-    registry=registry,
+effects = _counter("centra_mirakl_effects", "Outside writes by outcome.", ["scope", "flow", "code", "outcome"])
+doubtful_effects = _gauge(
+    "centra_mirakl_doubtful_effects",
+    "Outside writes whose outcome is unknown and not decided yet (database).",
+    ["scope", "flow"],
 )
-permit_waits = Counter(
-    "centra_mirakl_permit_waits", "Calls that had to wait for a permit.", ["scope", "code"], registry=registry
+doubtful_effects_oldest_seconds = _gauge(
+    "centra_mirakl_doubtful_effects_oldest_seconds",
+    "For how long the oldest outside write has been in doubt (database).",
+    ["scope", "flow"],
 )
+permit_waits = _counter("centra_mirakl_permit_waits", "Calls that had to wait for a permit.", ["scope", "code"])
 
 # --------------------------------------------------------------- imports and stock
-import_lines = Counter(
-    "centra_mirakl_import_lines", "Import lines by result.", ["scope", "kind", "result"], registry=registry
-)
-imports_ended = Counter(
-    "centra_mirakl_imports_ended", "Imports by their end.", ["scope", "kind", "end"], registry=registry
-)
-import_size_lines = Histogram(
+import_lines = _counter("centra_mirakl_import_lines", "Import lines by result.", ["scope", "kind", "result"])
+imports_ended = _counter("centra_mirakl_imports_ended", "Imports by their end.", ["scope", "kind", "end"])
+import_size_lines = _histogram(
     "centra_mirakl_import_size_lines",
     "Lines of an import.",
     ["scope", "kind"],
     buckets=(1, 5, 10, 50, 100, 500, 1000, 5000, 10_000, 50_000),
-    registry=registry,
 )
-stale_corrected = Counter(
+stale_corrected = _counter(
     "centra_mirakl_stale_values_corrected",
     "Values found different at the marketplace and marked to be pushed again.",
     ["scope", "flow"],
-    registry=registry,
 )
-guard_alarms = Counter(
-    "centra_mirakl_mass_change_alarms",
-    "Passes in which the mass-change guard tripped.",
-    ["scope", "kind"],
-    registry=registry,
-)
-negative_stock = Counter(
-    "centra_mirakl_negative_stock",
-    "Sizes read with a negative free quantity, counted as 0.",
+stock_differences = _gauge(
+    "centra_mirakl_stock_differences",
+    "Offers whose live quantity, as last read back, is not what was confirmed (database).",
     ["scope"],
-    registry=registry,
+)
+guard_alarms = _counter(
+    "centra_mirakl_mass_change_alarms", "Passes in which the mass-change guard tripped.", ["scope", "kind"]
+)
+negative_stock = _counter(
+    "centra_mirakl_negative_stock", "Sizes read with a negative free quantity, counted as 0.", ["scope"]
 )
 
 # --------------------------------------------------------------- intake from Centra
-events_read = Counter(
-    "centra_mirakl_events_read", "Centra events by object type.", ["scope", "type"], registry=registry
+events_read = _counter("centra_mirakl_events_read", "Centra events by object type.", ["scope", "type"])
+webhooks = _counter("centra_mirakl_webhooks", "Webhooks by verdict.", ["scope", "verdict"])
+sweep_found = _counter(
+    "centra_mirakl_sweep_found", "Sizes whose change only the full reconciliation noticed.", ["scope"]
 )
-webhooks = Counter("centra_mirakl_webhooks", "Webhooks by verdict.", ["scope", "verdict"], registry=registry)
-sweep_found = Counter(
-    "centra_mirakl_sweep_found",
-    "Sizes whose change only the full reconciliation noticed.",
-    ["scope"],
-    registry=registry,
-)
-valve_openings = Counter(
-    "centra_mirakl_valve_openings",
-    "Times the stock event queue was dropped for a full sweep.",
-    ["scope"],
-    registry=registry,
+valve_openings = _counter(
+    "centra_mirakl_valve_openings", "Times the stock event queue was dropped for a full sweep.", ["scope"]
 )
 
 # --------------------------------------------------------------- orders
-orders_seen = Counter("centra_mirakl_orders_seen", "Orders seen for the first time.", ["scope"], registry=registry)
-orders_read = Counter(
-    "centra_mirakl_orders_read", "Orders in pages read, repeats included.", ["scope"], registry=registry
+orders_seen = _counter("centra_mirakl_orders_seen", "Orders seen for the first time.", ["scope"])
+newest_order_age_seconds = _gauge(
+    "centra_mirakl_newest_order_age_seconds",
+    "Time since the newest order that we know of was created; 0 where there is none (database).",
+    ["scope"],
 )
-orders_ended = Counter(
-    "centra_mirakl_orders_ended", "Orders by how they ended for us.", ["scope", "outcome"], registry=registry
+usual_order_gap_seconds = _gauge(
+    "centra_mirakl_usual_order_gap_seconds",
+    "The longest time between two orders that was usual at this hour of the week in the last four weeks; 0: too few"
+    " weeks to tell (database).",
+    ["scope"],
 )
-shipped_to_told_seconds = Histogram(
+orders_read = _counter("centra_mirakl_orders_read", "Orders in pages read, repeats included.", ["scope"])
+orders_ended = _counter("centra_mirakl_orders_ended", "Orders by how they ended for us.", ["scope", "outcome"])
+shipped_to_told_seconds = _histogram(
     "centra_mirakl_shipped_to_told_seconds",
     "From a parcel's shipping in Centra to the marketplace having it.",
     ["scope"],
     buckets=_SECONDS,
-    registry=registry,
 )
-orders_near_lapse = Counter(
-    "centra_mirakl_orders_near_lapse",
-    "Orders decided after three quarters of their window.",
+untold_shipments = _gauge(
+    "centra_mirakl_untold_shipments",
+    "Parcels shipped in Centra and not yet confirmed at the marketplace (database).",
     ["scope"],
-    registry=registry,
 )
-orders_accepted_elsewhere = Counter(
+untold_shipments_oldest_seconds = _gauge(
+    "centra_mirakl_untold_shipments_oldest_seconds",
+    "Time since the oldest of these was shipped in Centra (database).",
+    ["scope"],
+)
+orders_near_lapse = _counter(
+    "centra_mirakl_orders_near_lapse", "Orders decided after three quarters of their window.", ["scope"]
+)
+orders_accepted_elsewhere = _counter(
     "centra_mirakl_orders_accepted_elsewhere",
     "Orders that somebody else accepted: a person, or another tool.",
     ["scope"],
-    registry=registry,
 )
-stored_to_accepted_seconds = Histogram(
+stored_to_accepted_seconds = _histogram(
     "centra_mirakl_stored_to_accepted_seconds",
     "From an order being stored to its acceptance being taken, in app seconds.",
     ["scope"],
     buckets=_SECONDS,
-    registry=registry,
 )
-orders_open = Gauge("centra_mirakl_open_orders", "Orders under way (database).", ["scope"], registry=registry)
-orders_unaccepted = Gauge(
-    "centra_mirakl_unaccepted_orders", "Orders not decided yet (database).", ["scope"], registry=registry
-)
-acceptance_window_used_ratio = Gauge(
+orders_open = _gauge("centra_mirakl_open_orders", "Orders under way (database).", ["scope"])
+orders_unaccepted = _gauge("centra_mirakl_unaccepted_orders", "Orders not decided yet (database).", ["scope"])
+acceptance_window_used_ratio = _gauge(
     "centra_mirakl_acceptance_window_used_ratio",
     "Greatest share of its acceptance window that an undecided order has used (database).",
     ["scope"],
-    registry=registry,
 )
-acceptance_seconds_left = Gauge(
+acceptance_seconds_left = _gauge(
     "centra_mirakl_acceptance_left_seconds",
     "Least time that an undecided order has left, negative once it is over; a day when there is none (database).",
     ["scope"],
-    registry=registry,
 )
-payment_wait_seconds = Gauge(
+payment_wait_seconds = _gauge(
     "centra_mirakl_payment_wait_seconds",
     "Age of the oldest accepted order that waits for the buyer's payment (database).",
     ["scope"],
-    registry=registry,
 )
-payment_wait_limit_seconds = Gauge(
+payment_wait_limit_seconds = _gauge(
     "centra_mirakl_payment_wait_limit_seconds",
     "From when on a wait for payment is too long, as set for the channel.",
     ["scope"],
-    registry=registry,
 )
-order_pass_interval_seconds = Gauge(
+order_pass_interval_seconds = _gauge(
     "centra_mirakl_order_pass_interval_seconds",
     "Planned time between two reads of what changed, by the settings and the marketplace's ceiling.",
     ["scope"],
-    registry=registry,
 )
-orders_blocked = Gauge(
+orders_blocked = _gauge(
     "centra_mirakl_problem_orders",
     "Orders in Centra that stay blocked, since something was found (database).",
     ["scope"],
-    registry=registry,
 )
-centra_orphans = Gauge(
+centra_orphans = _gauge(
     "centra_mirakl_orphan_orders",
     "Centra orders of a lost answer, not placed and not cancelled yet (database).",
     ["scope"],
-    registry=registry,
 )
-waiting_threads = Gauge(
+waiting_threads = _gauge(
     "centra_mirakl_waiting_threads",
     "Conversations about orders that wait for an answer of the shop (database).",
     ["scope"],
-    registry=registry,
 )
-waiting_threads_oldest_seconds = Gauge(
+waiting_threads_oldest_seconds = _gauge(
     "centra_mirakl_waiting_threads_oldest_seconds",
     "For how long the oldest conversation has waited for an answer (database).",
     ["scope"],
-    registry=registry,
 )
-open_incidents = Gauge(
-    "centra_mirakl_incident_orders", "Orders with an open incident (database).", ["scope"], registry=registry
-)
-oversold_units = Counter(
-    "centra_mirakl_oversold_units",
-    "Units accepted that Centra had no stock for.",
-    ["scope"],
-    registry=registry,
-)
-not_blocked = Counter(
+open_incidents = _gauge("centra_mirakl_incident_orders", "Orders with an open incident (database).", ["scope"])
+oversold_units = _counter("centra_mirakl_oversold_units", "Units accepted that Centra had no stock for.", ["scope"])
+not_blocked = _counter(
     "centra_mirakl_orders_found_unblocked",
     "Orders that should have been blocked in Centra and were not; they were put on hold.",
     ["scope"],
-    registry=registry,
 )
-unknown_words = Counter(
-    "centra_mirakl_unknown_words",
-    "Values of an enum that nobody here knows.",
-    ["scope", "kind"],
-    registry=registry,
-)
+unknown_words = _counter("centra_mirakl_unknown_words", "Values of an enum that nobody here knows.", ["scope", "kind"])
+
+# --------------------------------------------------------------- several hosts of one scope
+_certificates: dict[tuple[str, str], float] = {}
+
+
+def certificate_seen(scope: str, url: str, expires_at: float) -> None:
+    """A host showed its certificate; of a scope's hosts the first to end counts. `expires_at`: Unix time."""
+    _certificates[scope, url] = expires_at
+    first = min(ends for (of, _), ends in _certificates.items() if of == scope)
+    credential_expires_timestamp_seconds.labels(scope, "certificate").set(first)

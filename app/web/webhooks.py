@@ -19,11 +19,13 @@ from app.store import inbox, sizes
 from app.store.marks import Mark
 from app.store.pool import DATABASE_AWAY, Transaction
 from app.telemetry import metrics
+from app.telemetry.tracing import webhook_span
 
 READ_SECONDS = 5.0
 ANSWER_SECONDS = 0.8
 GATHER_SECONDS = 0.2
 """Real seconds in which hints gather before an event queue is fetched."""
+VERDICTS = ("taken", "repeat", "unavailable", *(cause.value for cause in Cause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,30 @@ class WebhookEndpoint:
 
     async def __call__(self, request: Request) -> Response:
         """200: taken, or taken before. 401: not genuine. 413, 400: unreadable. 503: try again."""
+        with webhook_span(self.services.source) as saying:
+            verdict, status = await self._judged(request)
+            saying(verdict=verdict, status=status)
+        metrics.webhooks.labels(self.services.source, verdict).inc()
+        return Response(status_code=status)
+
+    async def _judged(self, request: Request) -> tuple[str, int]:
+        """The verdict on a call, and the status that says so."""
         body = await _body(request)
         if body is None:
-            return self._answer("too_large", 413)
+            return "too_large", 413
         signature = request.headers.get("x-centra-signature", "")
         genuine = verify(body, signature, self.secrets(), self.services.clock.now())
         if isinstance(genuine, Rejection):
-            return self._answer(genuine.cause.value, 413 if genuine.cause is Cause.TOO_LARGE else 401)
+            return genuine.cause.value, 413 if genuine.cause is Cause.TOO_LARGE else 401
         found = hints(body)
         if isinstance(found, Rejection):
-            return self._answer(found.cause.value, 400)
+            return found.cause.value, 400
         try:
             with anyio.fail_after(ANSWER_SECONDS):
                 taken = await self._take(genuine, found)
         except DATABASE_AWAY:
-            return self._answer("unavailable", 503)
-        return self._answer("taken" if taken else "repeat", 200)
-
-    def _answer(self, verdict: str, status: int) -> Response:
-        metrics.webhooks.labels(self.services.source, verdict).inc()
-        return Response(status_code=status)
+            return "unavailable", 503
+        return "taken" if taken else "repeat", 200
 
     async def _take(self, genuine: Signature, found: Hints) -> bool:
         """Mark what the hints name; False for a repeat. Replay key and marks are committed together, or neither."""

@@ -88,7 +88,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class CallSeen:
-    """What an observer learns of a finished call; `outcome` is applied, refused, not_sent or unknown."""
+    """What an observer learns of a finished call; `outcome` is applied, refused, not_sent or unknown.
+
+    `certificate_expires_at`: Unix time, where the call opened a TLS connection to the platform's own host.
+    """
 
     code: str
     outcome: str
@@ -96,6 +99,7 @@ class CallSeen:
     seconds: float
     sent_bytes: int
     received_bytes: int
+    certificate_expires_at: float | None = None
 
 
 class Observer(Protocol):

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import anyio
 import httpx
 
+from app.telemetry.tracing import call_span
 from app.wire.body import BadEncoding, TooLarge, read_within
 from app.wire.breaker import Breaker
 from app.wire.outcome import (
@@ -58,6 +59,9 @@ class _Call:
     wait_seconds: float | None = None
     received_bytes: int = 0
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    is_own: bool = False
+    """It goes to the platform's own origin, and not where a link leads."""
+    certificate_expires_at: float | None = None
 
 
 class Transport:
@@ -120,6 +124,14 @@ class Transport:
 
     async def send(self, request: WireRequest) -> _Answer:
         """Make the call once. Never raises for what the far side or the network does; cancellation passes."""
+        with call_span(request.code) as saying:
+            outcome, status = await self._sent(request)
+            saying(outcome=_name_of(outcome), status=status)
+            if not isinstance(outcome, Applied):
+                saying.failed()
+        return outcome
+
+    async def _sent(self, request: WireRequest) -> tuple[_Answer, int | None]:
         started_at = time.monotonic()
         call = _Call(request)
         outcome: _Answer | None = self.breaker.admit()
@@ -138,9 +150,10 @@ class Transport:
                 seconds=time.monotonic() - started_at,
                 sent_bytes=len(request.json or b"") + sum(len(part.content) for part in request.files),
                 received_bytes=call.received_bytes,
+                certificate_expires_at=call.certificate_expires_at,
             )
         )
-        return outcome
+        return outcome, call.status
 
     async def _made(self, call: _Call) -> _Answer:
         try:
@@ -166,6 +179,7 @@ class Transport:
     def _built(self, call: _Call) -> httpx.Request:
         request = call.request
         url, is_own = resolved(request.target, self._base_url, self._base, self._allowed_hosts)
+        call.is_own = is_own
         own = dict(self._headers()) if is_own else {}
         call.secrets = tuple(value for value in own.values() if len(value) > 3)
         headers = {**request.headers, "Accept-Encoding": "gzip", **own}
@@ -194,6 +208,8 @@ class Transport:
         async def step(event: str, seen: dict[str, object]) -> None:
             if event == "connection.connect_tcp.complete":
                 await self._check_peer(seen.get("return_value"))
+            elif event == "connection.start_tls.complete" and call.is_own:
+                call.certificate_expires_at = _expiry(seen.get("return_value"))
             elif event.endswith(".send_request_headers.started"):
                 check = call.request.before_first_byte
                 stop = await check() if check is not None else None
@@ -276,6 +292,14 @@ class Transport:
             clean = tuple(replace(e, message=_without(e.message, call.secrets)) for e in masked.errors)
             return replace(masked, errors=clean)
         return masked
+
+
+def _expiry(stream: object) -> float | None:
+    """When the certificate of the peer ends, as Unix time; None where it was not verified, so that it says nothing."""
+    tls: ssl.SSLObject | None = stream.get_extra_info("ssl_object")  # type: ignore[attr-defined]
+    shown = None if tls is None else tls.getpeercert()
+    ends = (shown or {}).get("notAfter")
+    return ssl.cert_time_to_seconds(ends) if isinstance(ends, str) else None
 
 
 def _without(text: str, secrets: tuple[str, ...]) -> str:

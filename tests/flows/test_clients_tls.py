@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.wire.outcome import Applied, NotSent
-from app.wire.request import Limits, WireRequest
+from app.wire.request import CallSeen, Limits, WireRequest
 from app.wire.transport import Transport
 from tests.raw_server import answering, http, raw_server
 
@@ -51,7 +51,9 @@ def certificate(folder: Path, subject: str, *, expired: bool) -> tuple[Path, Pat
     return folder / "cert.pem", folder / "key.pem"
 
 
-async def outcome_of(folder: Path, subject: str, *, expired: bool = False, trusted: bool = True) -> object:
+async def outcome_of(
+    folder: Path, subject: str, *, expired: bool = False, trusted: bool = True, seen: list[CallSeen] | None = None
+) -> object:
     cert, key = certificate(folder, subject, expired=expired)
     of_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     of_server.load_cert_chain(cert, key)
@@ -63,6 +65,7 @@ async def outcome_of(folder: Path, subject: str, *, expired: bool = False, trust
             now=lambda: datetime.now(UTC),
             limits=Limits(total_seconds=5.0),
             verify=of_client,
+            observer=([] if seen is None else seen).append,
         )
         async with transport:
             outcome = await transport.send(CALL)
@@ -71,7 +74,10 @@ async def outcome_of(folder: Path, subject: str, *, expired: bool = False, trust
 
 
 async def test_a_good_certificate_passes(tmp_path: Path) -> None:
-    assert isinstance(await outcome_of(tmp_path, "127.0.0.1"), Applied)
+    seen: list[CallSeen] = []
+    assert isinstance(await outcome_of(tmp_path, "127.0.0.1", seen=seen), Applied)
+    days_left = ((seen[0].certificate_expires_at or 0) - datetime.now(UTC).timestamp()) / 86_400
+    assert 1.9 < days_left < 2.1
 
 
 @pytest.mark.parametrize(

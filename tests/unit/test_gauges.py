@@ -1,21 +1,25 @@
 """The watch over deadlines goes by stored orders alone: paused, dry run, platforms away, it is right all the same."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from app.domain.after_sale import Advice, Stop
+from app.domain.after_sale import Advice, Parcel, Stop
 from app.domain.orders import OrderState
 from app.domain.progress import Acceptor, Entry, Outcome
 from app.domain.teams import Team
 from app.engine import gauges
 from app.engine.flow import Services
-from app.store import intents, orders
+from app.store import effects, intents, orders
+from app.store.effects import EffectClass, EffectState
 from app.store.intents import Kind
 from app.store.marks import Mark
 from app.telemetry import metrics
+from app.wire.outcome import Unknown
 from tests.deadlines import gauge, seen, watching
 from tests.flows.service import until
 
@@ -35,19 +39,29 @@ WATCHED = (
     metrics.centra_orphans,
     metrics.held_items,
     metrics.held_money,
+    metrics.held_items_oldest_seconds,
+    metrics.untold_shipments,
+    metrics.untold_shipments_oldest_seconds,
+    metrics.doubtful_effects,
+    metrics.doubtful_effects_oldest_seconds,
+    metrics.stock_differences,
+    metrics.newest_order_age_seconds,
+    metrics.usual_order_gap_seconds,
+    metrics.credential_expires_timestamp_seconds,
 )
 
 
 @pytest.fixture(autouse=True)
 def _as_in_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gauges, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(gauges, "SLOWLY_SECONDS", 0.05)
     for watched in WATCHED:
         watched.clear()
 
 
-async def becomes(name: str, scope: str, value: float, *, within: float = 0.0) -> None:
+async def becomes(name: str, scope: str, value: float, *, within: float = 0.0, **labels: str) -> None:
     async def so() -> bool:
-        found = gauge(name, scope)
+        found = gauge(name, scope, **labels)
         return found is not None and abs(found - value) <= within
 
     await until(so, f"{name} of {scope} is {value:g}", seconds=10)
@@ -182,6 +196,7 @@ async def test_what_needs_a_person_is_counted_once_with_its_money_and_gone_with_
         await until(counted, "each is counted once", seconds=10)
         labels = {"scope": ON, "flow": "refunds", "team": "finance", "currency": "EUR"}
         assert metrics.registry.get_sample_value("centra_mirakl_held_money", labels) == 15.0
+        assert 0 < (gauge("held_items_oldest_seconds", ON, flow="refunds", team="finance") or 0) < 60
         async with parts.database.work.acquire() as connection:
             for intent in await intents.of_order(connection, ON, "N-1-A"):
                 await intents.done(connection, intent, None, "given back")
@@ -201,3 +216,127 @@ async def test_what_rules_compare_with_follows_the_channels_settings(database_ur
         await becomes("order_pass_interval_seconds", ON, 60, within=2)
         await becomes("order_pass_interval_seconds", partner, 900, within=20)
         assert gauge("order_pass_interval_seconds", "never-read") is None
+
+
+# ------------------------------------------------------------------------------------- what left and has no end yet
+
+
+async def test_a_parcel_is_untold_from_its_shipping_until_the_marketplace_has_it(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with watching(database_url, tmp_path, {ON: "on", DRY: "dry_run"}) as parts:
+        now = parts.clock.now()
+        early, late = (
+            Parcel(1, "40301-1", {}, "DHL", "", "T-1", now - timedelta(hours=hours), complete=True) for hours in (2, 1)
+        )
+        async with parts.database.work.acquire() as connection:
+            await intents.note(connection, ON, Kind.SHIPMENT, "centra:shipment:1", "N-1-A", early, NOW)
+            await intents.note(connection, ON, Kind.SHIPMENT, "centra:shipment:2", "N-2-A", late, NOW)
+            unsent = replace(late, shipped_at=None, complete=False)
+            await intents.note(connection, ON, Kind.SHIPMENT, "centra:shipment:3", "N-3-A", unsent, NOW)
+            await intents.note(connection, ON, Kind.REFUND, "centra:return:1", "N-1-A", {}, NOW)
+            first, _ = await intents.of_order(connection, ON, "N-1-A")
+            await intents.hold(connection, first, Stop("no such carrier", Advice.MAP_CARRIER), Team.OPERATIONS)
+        await becomes("untold_shipments", ON, 2)
+        await becomes("untold_shipments", DRY, 0)
+        await becomes("untold_shipments_oldest_seconds", ON, 7200, within=60)
+        async with parts.database.work.acquire() as connection:
+            await intents.done(connection, first, None, "told")
+        await becomes("untold_shipments", ON, 1)
+        await becomes("untold_shipments_oldest_seconds", ON, 3600, within=60)
+
+
+async def test_a_call_is_in_doubt_until_it_is_decided_unless_it_bears_repetition(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with watching(database_url, tmp_path, {ON: "on"}) as parts:
+        async with parts.database.work.acquire() as connection:
+            given = [
+                await effects.write_sent(connection, ON, "refunds", "OR28", EffectClass.CREATE, lane=f"N-{n}-A")
+                for n in range(3)
+            ]
+            safe = await effects.write_sent(connection, ON, "safe", "STO01", EffectClass.SAFE)
+            for effect in (given[0], safe):
+                await effects.record(connection, effect, Unknown("the connection was cut"))
+            await connection.execute("UPDATE effect SET sent_at = sent_at - interval '1 hour' WHERE id = $1", given[1])
+        await becomes("doubtful_effects", ON, 2, flow="refunds")  # the third is under way
+        await becomes("doubtful_effects_oldest_seconds", ON, 3600, within=60, flow="refunds")
+        assert gauge("doubtful_effects", ON, flow="safe") is None
+        async with parts.database.work.acquire() as connection:
+            for effect in given[:2]:
+                await effects.decide(connection, effect, EffectState.APPLIED)
+
+        async def undoubted() -> bool:
+            return not gauge("doubtful_effects", ON, flow="refunds")
+
+        await until(undoubted, "nothing is in doubt any more")
+
+
+# ------------------------------------------------------------------------------------------ what is counted slowly
+
+
+async def test_an_offer_differs_when_what_is_live_is_not_what_was_confirmed_before(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with watching(database_url, tmp_path, {ON: "on", DRY: "on"}) as parts:
+        await parts.database.work.execute(
+            """
+            INSERT INTO offer (scope, sku, live, live_quantity, live_read_at, stock_confirmed, stock_sent_version,
+                               stock_confirmed_version, stock_confirmed_at, seen_at)
+            SELECT $1, sku, live, quantity, app_now(), 5, sent, 7, app_now() - age, app_now()
+            FROM (VALUES ('differs', true, 4, 7, interval '1 hour'),
+                         ('agrees', true, 5, 7, interval '1 hour'),
+                         ('has something on its way', true, 4, 8, interval '1 hour'),
+                         ('was just confirmed', true, 4, 7, interval '1 minute'),
+                         ('is not listed', false, 4, 7, interval '1 hour')) AS o (sku, live, quantity, sent, age)
+            """,
+            ON,
+        )
+        await becomes("stock_differences", ON, 1)
+        await becomes("stock_differences", DRY, 0)
+
+
+async def test_silence_is_measured_against_this_hour_of_the_last_four_weeks(database_url: str, tmp_path: Path) -> None:
+    """Half an hour between two orders is usual now; in the second week, when something was broken, it was ten hours."""
+    week, minutes = 7 * 24.0, 1 / 60
+    async with watching(database_url, tmp_path, {ON: "on", DRY: "on", OFF: "on"}) as parts:
+        for weeks in (1, 3, 4):
+            for place in (-40, -20, 10):
+                await seen(parts, ON, f"N-{weeks}{place}-A", hours_ago=weeks * week - place * minutes)
+        await seen(parts, ON, "N-2-A", hours_ago=2 * week + 10)
+        await seen(parts, ON, "N-0-A", hours_ago=3)
+        await seen(parts, DRY, "N-0-A", hours_ago=3 * week)
+        await becomes("newest_order_age_seconds", ON, 3 * 3600, within=60)
+        await becomes("usual_order_gap_seconds", ON, 1800, within=60)
+        await becomes("newest_order_age_seconds", DRY, 3 * week * 3600, within=60)
+        await becomes("usual_order_gap_seconds", DRY, 0)  # it sells since three weeks only
+        await becomes("newest_order_age_seconds", OFF, 0)
+        await becomes("usual_order_gap_seconds", OFF, 0)
+
+
+async def test_the_database_itself_is_measured(database_url: str, tmp_path: Path) -> None:
+    def sample(name: str, **labels: str) -> float:
+        return metrics.registry.get_sample_value(f"centra_mirakl_{name}", labels) or 0.0
+
+    async def counted() -> bool:
+        return sample("table_rows", table="outbox") == 10
+
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO outbox (scope, flow, key) SELECT 'a', 'b', n FROM generate_series(1, 10) AS n"
+    )
+    await connection.close()  # it tells its statistics now
+    async with watching(database_url, tmp_path, {ON: "on"}):
+        await until(counted, "Postgres has counted the rows", seconds=10)
+        assert sample("database_bytes") > 1_000_000
+        assert sample("database_connections", state="active") >= 1
+        tables = {s.labels["table"] for s in next(iter(metrics.table_dead_rows.collect())).samples}
+        assert {"outbox", "audit"} <= tables
+        assert "audit_rest" not in tables
+
+
+async def test_the_end_of_a_token_is_the_one_that_was_written_down(database_url: str, tmp_path: Path) -> None:
+    async with watching(database_url, tmp_path, {ON: "on", DRY: "on"}, {ON: "token_expires_on = 2027-01-31"}):
+        ends_at = datetime(2027, 1, 31, tzinfo=UTC).timestamp()
+        await becomes("credential_expires_timestamp_seconds", ON, ends_at, kind="token")
+        assert gauge("credential_expires_timestamp_seconds", DRY, kind="token") is None

@@ -187,6 +187,7 @@ def expressions(node: Any) -> Iterator[str]:
 
 
 UNITS = ("seconds", "threads", "keys", "items", "letters", "lines", "orders", "ratio", "total")
+UNITS += ("bytes", "connections", "rows", "effects", "shipments", "differences")
 WITHOUT_UNIT = {
     "centra_mirakl_allowance_left": "the bucket's own: requests, mutations or points of complexity",
     "centra_mirakl_held_money": "the currency's major unit, which a label names",

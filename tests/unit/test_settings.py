@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.settings import Channel, Channels, Process, Secrets, SettingsError, load_channels, load_process
+from app.settings import Centra, Channel, Channels, Process, Secrets, SettingsError, load_channels, load_process
 
 GOOD = """
 [centra]
@@ -331,8 +332,10 @@ def test_a_key_put_into_the_channel_file_is_refused_and_not_repeated(file: Path,
 
 
 def test_the_schema_of_the_file_holds_no_place_for_a_secret() -> None:
-    members = set(Channels.model_fields) | set(Channel.model_fields)
-    assert not {m for m in members if re.search("key|token|secret|password", m)}
+    """`token_expires_on` is a day, which can't be taken for one."""
+    members = Channels.model_fields | Channel.model_fields | Centra.model_fields
+    places = {name for name, field in members.items() if field.annotation != (date | None)}
+    assert not {name for name in places if re.search("key|token|secret|password", name)}
 
 
 @pytest.mark.parametrize(

@@ -9,4 +9,4 @@ UPDATE outbox SET
     lost_alone = lost_alone + (claim IS NOT NULL AND $4::boolean)::integer,
     lost = lost + (claim IS NOT NULL)::integer
 WHERE ctid = ANY ($1::tid[])
-RETURNING key, lane, version, claim, attempts, due_at, coalesce(dirty_since, due_at) AS dirty_since, lost_alone
+RETURNING key, lane, version, claim, attempts, due_at, coalesce(dirty_since, due_at) AS dirty_since, trace, lost_alone

@@ -17,4 +17,4 @@ WHERE ctid = ANY (ARRAY(
     ORDER BY due_at
     LIMIT $5
     FOR UPDATE SKIP LOCKED))
-RETURNING key, lane, version, claim, attempts, due_at, coalesce(dirty_since, due_at) AS dirty_since, ctid AS place
+RETURNING key, lane, version, claim, attempts, due_at, coalesce(dirty_since, due_at) AS dirty_since, trace, ctid AS place

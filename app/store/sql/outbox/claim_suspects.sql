@@ -18,4 +18,4 @@ WHERE ctid = ANY (ARRAY(
     ORDER BY due_at
     LIMIT $6
     FOR UPDATE SKIP LOCKED))
-RETURNING key, lane, version, claim, attempts, due_at, coalesce(dirty_since, due_at) AS dirty_since, lost_alone
+RETURNING key, lane, version, claim, attempts, due_at, coalesce(dirty_since, due_at) AS dirty_since, trace, lost_alone

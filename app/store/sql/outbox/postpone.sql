@@ -6,6 +6,7 @@ UPDATE outbox AS o SET
     attempts = CASE WHEN s.done THEN 0 ELSE greatest(0, o.attempts - (NOT s.called)::integer) END,
     dirty_since = CASE WHEN NOT s.done THEN o.dirty_since
                        WHEN o.version = o.claimed_version THEN NULL ELSE coalesce(o.redirtied_at, app_now()) END,
+    trace = CASE WHEN s.done AND o.version = o.claimed_version THEN NULL ELSE o.trace END,
     not_before = s.until, due_at = s.until, redirtied_at = NULL
 FROM (SELECT $1::text AS scope, $2::text AS flow, t.key, t.claim, t.until, t.reason, t.called, t.done
       FROM unnest($3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::boolean[], $8::boolean[])

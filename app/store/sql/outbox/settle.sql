@@ -9,6 +9,7 @@ WITH settled AS (
         held_at = NULL,
         due_at = CASE WHEN o.version = o.claimed_version THEN s.next_at ELSE greatest(o.not_before, app_now()) END,
         dirty_since = CASE WHEN o.version = o.claimed_version THEN NULL ELSE coalesce(o.redirtied_at, app_now()) END,
+        trace = CASE WHEN o.version = o.claimed_version THEN NULL ELSE o.trace END,
         redirtied_at = NULL
     FROM (SELECT $1::text AS scope, $2::text AS flow, t.key, t.claim, t.next_at
           FROM unnest($3::text[], $4::bigint[], $5::timestamptz[]) AS t (key, claim, next_at) OFFSET 0) AS s

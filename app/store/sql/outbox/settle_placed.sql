@@ -6,6 +6,7 @@ WITH settled AS (
         held_at = NULL,
         due_at = CASE WHEN o.version = o.claimed_version THEN s.next_at ELSE greatest(o.not_before, app_now()) END,
         dirty_since = CASE WHEN o.version = o.claimed_version THEN NULL ELSE coalesce(o.redirtied_at, app_now()) END,
+        trace = CASE WHEN o.version = o.claimed_version THEN NULL ELSE o.trace END,
         redirtied_at = NULL
     FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::tid[]) AS s (key, claim, next_at, place)
     WHERE o.ctid = s.place AND o.key = s.key AND o.claim = s.claim
