@@ -57,8 +57,8 @@ NOW: list[Panel] = [
         width=3,
     ),
     figure(
-        "Time to accept, used",
-        "By the order that is next to lapse. A ticket comes at 50 %, a page at 75 %. Else nothing to do.",
+        "Deadline used",
+        "Of the time to accept, by the order next to lapse. A ticket comes at 50 %, a page at 75 %.",
         "percentunit",
         worst("acceptance_window_used_ratio"),
         WINDOW,
@@ -66,8 +66,8 @@ NOW: list[Panel] = [
         width=3,
     ),
     figure(
-        "Oldest stock change",
-        "Not confirmed by a marketplace yet. Good is under 6 min: later a piece may be sold twice.",
+        "Stock lag",
+        "The oldest change that no marketplace has confirmed. Good is under 6 min: later a piece may be sold twice.",
         "s",
         worst("lag_seconds", flow="stock"),
         FRESH,
@@ -75,8 +75,8 @@ NOW: list[Panel] = [
         width=3,
     ),
     figure(
-        "Oldest parcel not told",
-        "Shipped in Centra, unknown to the marketplace. Good is under 15 min; look under Dispatch.",
+        "Parcel lag",
+        "The oldest parcel that left and that the marketplace does not know of. Good is under 15 min.",
         "s",
         worst("untold_shipments_oldest_seconds"),
         TOLD,

@@ -13,12 +13,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
+from app.clock import wall_now
 from app.commands import demo as playing
 from app.commands.demo_after_sale import prepare
 from app.commands.lab import free_port, lab
@@ -26,6 +28,7 @@ from app.commands.lab import free_port, lab
 ROOT = Path(__file__).parents[2]
 SETTLE_SECONDS = 12
 """Until the gauges, read every 5 s, have seen the end."""
+TOKEN_LASTS = timedelta(days=90)
 POINTS = 240
 """Of a curve, at most."""
 
@@ -59,7 +62,9 @@ class Prometheus:
 async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
     """Play an act of the demo under the eyes of a Prometheus; everything still runs when this gives it."""
     played = playing.Report(name)
-    async with lab(playing._shape(played)) as running:
+    shape = playing._shape(played)
+    ends_on = f"token_expires_on = {wall_now().date() + TOKEN_LASTS}"
+    async with lab(replace(shape, channel_lines=dict.fromkeys(shape.channels, ends_on))) as running:
         if played.plays_after_sale:
             await prepare(running)
         replica = await running.start_replica()
