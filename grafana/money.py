@@ -30,7 +30,7 @@ NOW: list[Panel] = [
     figure(
         "Money at stake",
         "In what waits for a person, by currency. `held list` names each, with the amount.",
-        "short",
+        "locale",
         else_zero(total("held_money", "currency", flow=MONEY), "currency"),
         NEUTRAL,
         width=6,
@@ -84,7 +84,7 @@ WAITS: list[Panel] = [
     curve(
         "Money at stake over time",
         "By kind and currency. A line that never falls is a case that nobody owns.",
-        "short",
+        "locale",
         (else_zero(total("held_money", "flow, currency", flow=MONEY), "flow"), "{{flow}} {{currency}}"),
         stacked=True,
     ),

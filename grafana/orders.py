@@ -123,7 +123,7 @@ COURSE: list[Panel] = [
 
 SPOTTED = {
     "accepted elsewhere": "orders_accepted_elsewhere",
-    "open to the warehouse too early": "orders_found_unblocked",
+    "open too early": "orders_found_unblocked",
     "answered late": "orders_near_lapse",
     "units oversold": "oversold_units",
 }
@@ -138,7 +138,7 @@ ODD: list[Panel] = [
     ),
     bars(
         "Odd in the last 24 h",
-        "Good is 0. Accepted elsewhere: another tool works on the shop. Open too early: was one shipped?",
+        "Good is 0. Accepted elsewhere: look for another tool. Open too early: look whether one was shipped.",
         "short",
         (ODDITIES, "{{what}}"),
         NONE_IS_GOOD,

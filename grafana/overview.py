@@ -86,7 +86,7 @@ NOW: list[Panel] = [
     figure(
         "Money at stake",
         "In what waits for a person, by currency. Finance owns it: see Money.",
-        "short",
+        "locale",
         else_zero(total("held_money", "currency"), "currency"),
         NEUTRAL,
         decimals=2,

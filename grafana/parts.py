@@ -229,8 +229,10 @@ class _Pages(model.AnnotationQuery):
     """What was paged, as a mark over every curve. The SDK does not know the members that name such a mark."""
 
     def to_json(self) -> dict[str, object]:
-        """With the name of the alert and what it is about."""
-        return super().to_json() | {"titleFormat": "{{alertname}}", "textFormat": "{{scope}}", "tagKeys": "team"}
+        """With its query where today's Grafana reads it, the name of the alert, and what it is about."""
+        target = {"refId": "Anno", "expr": self.expr}
+        named = {"titleFormat": "{{alertname}}", "textFormat": "{{scope}}", "tagKeys": "team"}
+        return super().to_json() | named | {"target": target}
 
 
 class _Built:
@@ -281,6 +283,6 @@ def frame(name: str, title: str, question: str, panels: Sequence[Panel]) -> dash
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
         .with_variable(scope)
     )
-    for panel in panels:
-        built.with_panel(panel)
+    for number, panel in enumerate(panels, start=1):
+        built.with_panel(panel.id(number))
     return built

@@ -137,9 +137,9 @@ WORK: list[Panel] = [
     ),
     curve(
         "What Centra tells us",
-        "Events by what they are about, and webhooks. Nothing for long in working hours is a reason to look.",
+        "Events by what they are about, those that occur, and webhooks. Silence in working hours is a reason to look.",
         "ops",
-        (rate("events_read", "type"), "{{type}}"),
+        (f"{rate('events_read', 'type')} > 0", "{{type}}"),
         (
             rate("webhooks", "verdict"),
             "webhook {{verdict}}",

@@ -75,7 +75,8 @@ function timeseries(body, panel, lines, times) {
   }
   const axis = { stroke: "#9fa1ab", grid: { stroke: "#22252b", width: 1 }, ticks: { show: false }, font: "11px DejaVu Sans" }
   const top = max ?? (Math.max(...drawn.flat().map((value) => value || 0)) * 1.08 || 1)
-  const incrs = unit === "s" ? [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 172800] : null
+  const incrs = unit === "bytes" ? [1, 10, 25, 50, 100, 250, 500, 1000].flatMap((size) => [size, size * 2 ** 20]).sort((a, b) => a - b)
+    : unit === "s" ? [0.001, 0.005, 0.02, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 172800] : null
   new uPlot({
     width: body.clientWidth, height, legend: { show: false }, cursor: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
