@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders import common as shapes
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus as answers
@@ -235,7 +236,7 @@ class _Pages(model.AnnotationQuery):
         return super().to_json() | named | {"target": target}
 
 
-class _Built:
+class _Built(Builder[model.AnnotationQuery]):
     def __init__(self, query: model.AnnotationQuery) -> None:
         self.query = query
 
