@@ -123,7 +123,7 @@ STUCK: list[Panel] = [
         width=8,
     ),
     curve(
-        "Where does it wait?",
+        "Lag by step",
         "Age of the oldest due work: following orders in Centra, parcels, documents.",
         "s",
         (once("lag_seconds", flow="order_follow|shipments|documents"), "{{scope}} {{flow}}"),

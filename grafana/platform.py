@@ -123,8 +123,8 @@ LIMITS: list[Panel] = [
         width=8,
     ),
     bars(
-        "Our part of Centra's allowance, used",
-        "By bucket of its plan. At 100 % the next call waits; for long, another integration may use it up.",
+        "Call budget used at Centra",
+        "Our part of its plan, by bucket. At 100 % the next call waits; for long, another integration may use it up.",
         "percentunit",
         (f"{once('budget_used_ratio')} and on (scope) {once('lag_seconds', flow='allowance')}", "{{code}}"),
         BUDGET,

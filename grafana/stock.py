@@ -83,7 +83,7 @@ CAUGHT = " or ".join(
 )
 FRESHNESS: list[Panel] = [
     curve(
-        "Where does it wait?",
+        "Lag by step",
         "Age of the oldest change by step: event queue, size, marketplace. The first late step is the one to mend.",
         "s",
         (once("lag_seconds", flow="events|sizes|stock|imports"), "{{scope}} {{flow}}"),
