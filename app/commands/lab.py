@@ -67,10 +67,11 @@ class Shape:
 
 @dataclass(slots=True)
 class Replica:
-    """One running service process."""
+    """One running service process. `address`: of health and metrics; `webhooks`: of the other listener."""
 
     process: subprocess.Popen[bytes]
     address: str
+    webhooks: str
     log: Path
 
     async def stop(self, seconds: float = STOP_SECONDS) -> int | None:
@@ -126,18 +127,19 @@ class Lab:
 
     async def start_replica(self, extra: Mapping[str, str] | None = None, *, wait: bool = True) -> Replica:
         """Start one service process and wait until it is ready."""
-        port = free_port()
+        port, metrics_port = free_port(), free_port()
+        ports = {"CENTRA_MIRAKL_PORT": str(port), "CENTRA_MIRAKL_METRICS_PORT": str(metrics_port)}
         log = self.folder / f"replica-{len(self.replicas) + 1}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(  # noqa: ASYNC220 - starting does not block
                 [sys.executable, "-m", "app", "run"],
-                env=self.environment() | {"CENTRA_MIRAKL_PORT": str(port)} | dict(extra or {}),
+                env=self.environment() | ports | dict(extra or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
                 cwd=Path(__file__).parents[2],
             )
-        replica = Replica(process, f"http://127.0.0.1:{port}", log)
+        replica = Replica(process, f"http://127.0.0.1:{metrics_port}", f"http://127.0.0.1:{port}", log)
         self.replicas.append(replica)
         if wait:
             await self.ready(replica)
@@ -156,7 +158,7 @@ class Lab:
 
     async def send_webhooks_to(self, replica: Replica) -> None:
         """Let the Centra stand-in send both kinds of webhooks to a replica."""
-        target = {"url": f"{replica.address}/webhooks/centra", "secret": WEBHOOK_SECRET}
+        target = {"url": f"{replica.webhooks}/webhooks/centra", "secret": WEBHOOK_SECRET}
         await self.ask(self.centra, "/_sandbox/webhooks", {**target, "kinds": ["storefront", "integration"]})
 
     async def differences(self) -> dict[str, dict[str, tuple[int | None, int]]]:

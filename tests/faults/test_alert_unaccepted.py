@@ -27,7 +27,7 @@ from app.commands.lab import free_port
 from app.domain.progress import Acceptor
 from app.engine import gauges
 from app.store import orders
-from app.web.server import State, bind, create_app, server
+from app.web.server import State, bind, create_metrics, server
 from tests.deadlines import seen, watching
 from tests.flows.service import until
 
@@ -167,7 +167,7 @@ async def test_an_order_that_nobody_accepts_reaches_a_person_and_so_does_its_acc
     receiver = Starlette(routes=[Route("/{path:path}", inbox.take, methods=["POST"])])
     async with (
         watching(database_url, tmp_path, {CHANNEL: "on"}) as parts,
-        served(create_app(State(), list)) as page,
+        served(create_metrics(State())) as page,
         served(receiver) as receivers,
     ):
         parts.pauses.pause(CHANNEL, "the key is refused")

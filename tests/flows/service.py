@@ -35,7 +35,7 @@ from app.store.pool import connect
 from app.store.time import advance
 from app.supervisor import Configuration, services
 from app.telemetry import metrics
-from app.web.server import State, bind, create_app, server
+from app.web.server import State, bind, create_webhooks, server
 from tests.child import ROOT
 from tests.standins import Admin, Json, ask_async
 
@@ -438,7 +438,7 @@ async def _listening(parts: Services, secrets: Secrets) -> AsyncIterator[str]:
     state.services = parts
     socket = bind("127.0.0.1", 0)
     web = server(
-        create_app(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)])
+        create_webhooks(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)])
     )
     ended = anyio.Event()
 
