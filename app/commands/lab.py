@@ -29,7 +29,7 @@ import anyio.to_thread
 from app.clock import Rate, wall_now
 from app.commands.context import UnreachableError
 from app.settings import Channels, load_channels
-from app.store.embedded import local_postgres
+from app.store.embedded import LocalPostgresError, local_postgres
 from app.store.migrate import migrate
 from app.store.time import set_rate_at
 
@@ -219,7 +219,7 @@ async def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None
 async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
     """Postgres (or an empty database at `dsn`), migrated, and both stand-ins, seeded alike; no replica yet.
 
-    SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped.
+    SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped. Raises UnreachableError.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -228,7 +228,10 @@ async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
         async with contextlib.AsyncExitStack() as stack:
             if dsn is None:
                 postgres = local_postgres(folder / "postgres", options=dict(shape.postgres))
-                dsn = await stack.enter_async_context(postgres)
+                try:
+                    dsn = await stack.enter_async_context(postgres)
+                except LocalPostgresError as exc:
+                    raise UnreachableError(str(exc)) from exc
             await migrate(dsn)
             start_at = wall_now()
             process, addresses = await start_sandbox(shape, folder, start_at)
