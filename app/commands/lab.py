@@ -30,6 +30,7 @@ from app.clock import Rate, wall_now
 from app.commands.context import UnreachableError
 from app.settings import Channels, load_channels
 from app.store.embedded import LocalPostgresError, local_postgres
+from app.store.embedded_roles import as_role, grant_roles
 from app.store.migrate import migrate
 from app.store.time import set_rate_at
 
@@ -83,7 +84,7 @@ class Replica:
 
 @dataclass(slots=True)
 class Lab:
-    """What runs, and where."""
+    """What runs, and where. `dsn` is a superuser's, for who sets up and judges; the service has its own role."""
 
     shape: Shape
     folder: Path
@@ -97,6 +98,11 @@ class Lab:
     def channels_file(self) -> Path:
         return self.folder / "channels.toml"
 
+    @property
+    def run_dsn(self) -> str:
+        """The database for the service, under the role that it has in production."""
+        return as_role(self.dsn)
+
     def settings(self) -> Channels:
         """The channel file of this lab."""
         return load_channels(self.channels_file)
@@ -105,7 +111,7 @@ class Lab:
         """What every command of the service must be told here, by variable."""
         keys = {"MIRAKL_KEY_" + c.upper().replace("-", "_"): f"k-{c}" for c in self.shape.channels}
         return {
-            "DATABASE_URL": self.dsn,
+            "DATABASE_URL": self.run_dsn,
             "CENTRA_MIRAKL_CHANNELS_FILE": str(self.channels_file),
             "CENTRA_TOKEN": CENTRA_KEY,
             "CENTRA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
@@ -217,9 +223,10 @@ async def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None
 
 @contextlib.asynccontextmanager
 async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
-    """Postgres (or an empty database at `dsn`), migrated, and both stand-ins, seeded alike; no replica yet.
+    """Postgres (or, by a superuser's `dsn`, an empty database), migrated, with its roles; both stand-ins, seeded alike.
 
-    SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped. Raises UnreachableError.
+    No replica runs yet. SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped. Raises
+    UnreachableError where Postgres or the stand-ins do not start.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -233,6 +240,7 @@ async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
                 except LocalPostgresError as exc:
                     raise UnreachableError(str(exc)) from exc
             await migrate(dsn)
+            await grant_roles(dsn)
             start_at = wall_now()
             process, addresses = await start_sandbox(shape, folder, start_at)
             running = Lab(shape, folder, dsn, *addresses, process)
