@@ -75,7 +75,7 @@ class Configuration:
 
     @property
     def dsn(self) -> str:
-        """Where Postgres is. Raises SettingsError when nobody said."""
+        """Where Postgres is now: a mounted file is read again. Raises SettingsError when nobody said."""
         return database_address(self.process, self.secrets)
 
     @property
@@ -264,7 +264,7 @@ async def _database(
                 missing = await pending(configuration.dsn)
                 database = None
                 if not missing:
-                    database = await stack.enter_async_context(connect(configuration.dsn, wake=wakeups.marked))
+                    database = await stack.enter_async_context(connect(lambda: configuration.dsn, wake=wakeups.marked))
             except DATABASE_AWAY as exc:
                 state.waits_for = f"the database ({type(exc).__name__})"
             else:
@@ -286,7 +286,7 @@ async def _work(
         workers = [Worker(flow, scope, parts) for flow in flows for scope in flow.scopes(configuration.channels)]
         _zero_counters(flows, configuration.channels)
         places: dict[Place, Team] = {(w.scope, w.flow.name): w.flow.team for w in workers}
-        around.start_soon(_for_ever, "hear", lambda: wakeups.hear(database.dsn))
+        around.start_soon(_for_ever, "hear", lambda: wakeups.hear(database.address))
         around.start_soon(_for_ever, "tell", lambda: wakeups.tell(database))
         around.start_soon(_for_ever, "scout", lambda: scout(database, wakeups, places, parts.clock.scale))
         around.start_soon(_for_ever, "gauges", lambda: keep_gauges(parts, places))
