@@ -296,6 +296,7 @@ async def _work(
         log.info("ready", flows=len(flows), count=len(workers))
         await _run_workers(workers, stop, configuration.process.drain_seconds, state)
         metrics.ready.set(0)
+        state.services = None  # webhooks that still come are told to try again, not given a pool that closes
         around.cancel_scope.cancel()
 
 
