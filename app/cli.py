@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from app.commands import after_sale_cli as after_sale
 from app.commands import check as checking
-from app.commands import demo as playing
 from app.commands import order_import, order_list, order_timeline, privacy
 from app.commands import orders as deciding
 from app.commands import replay as replaying
-from app.commands import sandbox as sandboxes
 from app.commands import status as showing
 from app.commands import stock as stocks
 from app.commands.context import Exit, configuration
@@ -232,29 +229,25 @@ def erase(
     do(lambda: privacy.erase(out, name, channel=channel, who=who, why=why))
 
 
-@main.command()
-def sandbox(
-    sizes: Annotated[int, typer.Option(help="sizes in the Centra shop")] = 100,
-    channels: Annotated[list[str] | None, typer.Option("--channel", help="a marketplace; repeat for more")] = None,
-) -> None:
-    """Run the stand-ins of Centra and Mirakl alone, on this machine, until Ctrl-C."""
-    with contextlib.suppress(KeyboardInterrupt):
-        do(lambda: sandboxes.sandbox(out, sizes=sizes, channels=channels or ["demo-fr"]))
+# ---------------------------------------------------------------------------------------------- only in a checkout
 
 
-@main.command()
-def demo(
-    act: Annotated[str, typer.Option(help=f"what to play: {', '.join(playing.ACTS)}")] = "all",
-    report: Annotated[Path | None, typer.Option(help="write the figures as JSON")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
-) -> None:
-    """Start everything on this machine, play stock and orders (or, alone, what comes after the sale), and compare."""
-    if act not in playing.ACTS:
-        end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
-    found: object = None
-    with contextlib.suppress(KeyboardInterrupt):
-        found = do(lambda: playing.demo(out, act=act, report=report, keep=keep))
-    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+def _absent(name: str) -> None:
+    """A command that the image is without: it says so, whatever its options."""
+
+    @main.command(name=name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def absent() -> None:
+        """Not in the image: run it from a checkout of the project."""
+        end(Exit.CONFIGURATION, f"`{name}` needs the stand-ins, which are not in the image: run it from a checkout")
+
+
+if find_spec("app.commands.local_cli"):
+    from app.commands.local_cli import add_to
+
+    add_to(main)
+else:
+    for left_out in ("sandbox", "demo"):
+        _absent(left_out)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ class Process(BaseSettings):
     channels_file: Path = Path("channels.toml")
     secrets_folder: Path = Path("/run/secrets/centra-mirakl")
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65_535)
+    port: int = Field(8080, ge=0, le=65_535, description="for webhooks; 0: one that is free")
+    metrics_port: int = Field(9090, ge=0, le=65_535, description="for metrics and health; 0: one that is free")
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(25, ge=0)
     trace_endpoint: str = ""

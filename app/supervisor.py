@@ -1,8 +1,8 @@
 """Composition root and life cycle: everything is put together here, and runs in one task group.
 
 Waits for Postgres (live, not ready, one try a second), starts a worker for each flow and scope, and drains on
-SIGTERM: nothing new is claimed, what runs has 25 s, a second signal ends at once. Replicas are equal; there is no
-leader.
+SIGTERM: nothing new is claimed, what runs has 25 s, and all is over within 30; a second signal ends at once. Replicas
+are equal; there is no leader.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from app.centra.client import CentraClient
@@ -52,13 +53,17 @@ from app.store.time import read_clock
 from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.telemetry.tracing import end_tracing
-from app.web.server import State, bind, create_app, server
+from app.web.server import State, bind, create_metrics, create_webhooks, serve, server
 from app.web.webhooks import VERDICTS
 from app.wire.request import CallSeen, Observer
 from app.wire.transport import Transport
 
 DATABASE_RETRY_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
+LET_GO_SECONDS = 1.0
+"""After the drain: how long work that was cut off may take to give back what it holds."""
+END_SECONDS = 3.0
+"""After that: for listeners and traces together. A pod's grace of 30 s holds a drain of 25 s and both."""
 ORDER_API_PER_SECOND, ORDER_API_BURST = 50.0, 100.0
 """Centra names no limit for its Order API; our own figure, in real time, keeps a loop gone wrong polite."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -74,7 +79,7 @@ class Configuration:
 
     @property
     def dsn(self) -> str:
-        """Where Postgres is. Raises SettingsError when nobody said."""
+        """Where Postgres is now: a mounted file is read again. Raises SettingsError when nobody said."""
         return database_address(self.process, self.secrets)
 
     @property
@@ -210,30 +215,29 @@ async def _follow_clock(configuration: Configuration, database: Database, clock:
 
 async def run(configuration: Configuration) -> None:
     """Work until a signal says stop. Raises SettingsError for a configuration that can't work."""
-    state = State()
-    listener = bind(configuration.process.host, configuration.process.port)
-    web = server(create_app(state, lambda: _webhook_secrets(configuration)))
+    state, process = State(), configuration.process
+    webhooks = server(create_webhooks(state, lambda: _webhook_secrets(configuration)))
+    listeners = {
+        webhooks: bind(process.host, process.port),
+        server(create_metrics(state)): bind(process.host, process.metrics_port),
+    }
     async with anyio.create_task_group() as everything:
-        stop, web_ended = anyio.Event(), anyio.Event()
-
-        async def serve() -> None:
-            try:
-                await web.serve(sockets=[listener])
-            finally:
-                web_ended.set()
-
-        everything.start_soon(_watch_signals, stop, everything)
-        everything.start_soon(serve)
-        log.info("listening", address="{}:{}".format(*listener.getsockname()[:2]))
+        stop, closed = anyio.Event(), anyio.Event()
+        everything.start_soon(_watch_signals, stop, everything, process.drain_seconds)
+        everything.start_soon(serve, listeners, closed)
+        for web, listener in listeners.items():
+            name = "webhooks" if web is webhooks else "metrics"
+            log.info("listening", name=name, address="{}:{}".format(*listener.getsockname()[:2]))
         try:
             async with _database(configuration, state, stop) as found:
                 if found is not None:
                     await _work(configuration, found[0], found[1], state, stop)
         finally:
-            web.should_exit = True
-            with anyio.move_on_after(3, shield=True):
-                await web_ended.wait()
-            end_tracing()
+            for web in listeners:
+                web.should_exit = True
+            with anyio.move_on_after(END_SECONDS, shield=True):
+                await anyio.to_thread.run_sync(end_tracing, abandon_on_cancel=True)
+                await closed.wait()
             everything.cancel_scope.cancel()
 
 
@@ -242,7 +246,7 @@ def _webhook_secrets(configuration: Configuration) -> Sequence[str]:
     return [secret.get_secret_value() for secret in found]
 
 
-async def _watch_signals(stop: anyio.Event, everything: TaskGroup) -> None:
+async def _watch_signals(stop: anyio.Event, everything: TaskGroup, drain_seconds: float) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             log.info("signal", signal=signal.Signals(number).name)
@@ -250,6 +254,8 @@ async def _watch_signals(stop: anyio.Event, everything: TaskGroup) -> None:
                 everything.cancel_scope.cancel()
                 return
             stop.set()
+            # A database that went away keeps its pools from closing: nothing may outlast the grace for that.
+            everything.cancel_scope.deadline = anyio.current_time() + drain_seconds + LET_GO_SECONDS
 
 
 @contextlib.asynccontextmanager
@@ -264,7 +270,7 @@ async def _database(
                 missing = await pending(configuration.dsn)
                 database = None
                 if not missing:
-                    database = await stack.enter_async_context(connect(configuration.dsn, wake=wakeups.marked))
+                    database = await stack.enter_async_context(connect(lambda: configuration.dsn, wake=wakeups.marked))
             except DATABASE_AWAY as exc:
                 state.waits_for = f"the database ({type(exc).__name__})"
             else:
@@ -286,7 +292,7 @@ async def _work(
         workers = [Worker(flow, scope, parts) for flow in flows for scope in flow.scopes(configuration.channels)]
         _zero_counters(flows, configuration.channels)
         places: dict[Place, Team] = {(w.scope, w.flow.name): w.flow.team for w in workers}
-        around.start_soon(_for_ever, "hear", lambda: wakeups.hear(database.dsn))
+        around.start_soon(_for_ever, "hear", lambda: wakeups.hear(database.address))
         around.start_soon(_for_ever, "tell", lambda: wakeups.tell(database))
         around.start_soon(_for_ever, "scout", lambda: scout(database, wakeups, places, parts.clock.scale))
         around.start_soon(_for_ever, "gauges", lambda: keep_gauges(parts, places))
@@ -296,6 +302,7 @@ async def _work(
         log.info("ready", flows=len(flows), count=len(workers))
         await _run_workers(workers, stop, configuration.process.drain_seconds, state)
         metrics.ready.set(0)
+        state.services = None  # webhooks that still come are told to try again, not given a pool that closes
         around.cancel_scope.cancel()
 
 

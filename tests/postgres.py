@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from app.store.embedded import LocalPostgresError, local_postgres
+from app.store.embedded_roles import grant_roles
 from app.store.migrate import MigrationError, migrate
 
 # A test database may be lost in a power cut, but commits and crashes of a process behave as in production.
@@ -94,6 +95,7 @@ async def _databases(dsn: str) -> AsyncIterator[Databases]:
     try:
         try:
             await migrate(in_database(dsn, name))
+            await grant_roles(in_database(dsn, name))
         except MigrationError as error:
             yield Databases(dsn, "", str(error))
         else:

@@ -357,7 +357,7 @@ def _ceiling(code: str, *, centra: bool) -> str:
 async def _keep(console: Console, running: Lab, replica: Replica) -> None:
     console.print("\neverything keeps running; Ctrl-C ends it", highlight=False)
     for name, address in {
-        "service": replica.address,
+        "webhooks": f"{replica.webhooks}/webhooks/centra",
         "metrics": f"{replica.address}/metrics",
         "Centra stand-in": running.centra,
         **{f"marketplace {c}": a for c, a in running.mirakl.items()},

@@ -29,7 +29,8 @@ import anyio.to_thread
 from app.clock import Rate, wall_now
 from app.commands.context import UnreachableError
 from app.settings import Channels, load_channels
-from app.store.embedded import local_postgres
+from app.store.embedded import LocalPostgresError, local_postgres
+from app.store.embedded_roles import as_role, grant_roles
 from app.store.migrate import migrate
 from app.store.time import set_rate_at
 
@@ -67,10 +68,11 @@ class Shape:
 
 @dataclass(slots=True)
 class Replica:
-    """One running service process."""
+    """One running service process. `address`: of health and metrics; `webhooks`: of the other listener."""
 
     process: subprocess.Popen[bytes]
     address: str
+    webhooks: str
     log: Path
 
     async def stop(self, seconds: float = STOP_SECONDS) -> int | None:
@@ -82,7 +84,7 @@ class Replica:
 
 @dataclass(slots=True)
 class Lab:
-    """What runs, and where."""
+    """What runs, and where. `dsn` is a superuser's, for who sets up and judges; the service has its own role."""
 
     shape: Shape
     folder: Path
@@ -96,6 +98,11 @@ class Lab:
     def channels_file(self) -> Path:
         return self.folder / "channels.toml"
 
+    @property
+    def run_dsn(self) -> str:
+        """The database for the service, under the role that it has in production."""
+        return as_role(self.dsn)
+
     def settings(self) -> Channels:
         """The channel file of this lab."""
         return load_channels(self.channels_file)
@@ -104,7 +111,7 @@ class Lab:
         """What every command of the service must be told here, by variable."""
         keys = {"MIRAKL_KEY_" + c.upper().replace("-", "_"): f"k-{c}" for c in self.shape.channels}
         return {
-            "DATABASE_URL": self.dsn,
+            "DATABASE_URL": self.run_dsn,
             "CENTRA_MIRAKL_CHANNELS_FILE": str(self.channels_file),
             "CENTRA_TOKEN": CENTRA_KEY,
             "CENTRA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
@@ -126,18 +133,19 @@ class Lab:
 
     async def start_replica(self, extra: Mapping[str, str] | None = None, *, wait: bool = True) -> Replica:
         """Start one service process and wait until it is ready."""
-        port = free_port()
+        port, metrics_port = free_port(), free_port()
+        ports = {"CENTRA_MIRAKL_PORT": str(port), "CENTRA_MIRAKL_METRICS_PORT": str(metrics_port)}
         log = self.folder / f"replica-{len(self.replicas) + 1}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(  # noqa: ASYNC220 - starting does not block
                 [sys.executable, "-m", "app", "run"],
-                env=self.environment() | {"CENTRA_MIRAKL_PORT": str(port)} | dict(extra or {}),
+                env=self.environment() | ports | dict(extra or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
                 cwd=Path(__file__).parents[2],
             )
-        replica = Replica(process, f"http://127.0.0.1:{port}", log)
+        replica = Replica(process, f"http://127.0.0.1:{metrics_port}", f"http://127.0.0.1:{port}", log)
         self.replicas.append(replica)
         if wait:
             await self.ready(replica)
@@ -156,7 +164,7 @@ class Lab:
 
     async def send_webhooks_to(self, replica: Replica) -> None:
         """Let the Centra stand-in send both kinds of webhooks to a replica."""
-        target = {"url": f"{replica.address}/webhooks/centra", "secret": WEBHOOK_SECRET}
+        target = {"url": f"{replica.webhooks}/webhooks/centra", "secret": WEBHOOK_SECRET}
         await self.ask(self.centra, "/_sandbox/webhooks", {**target, "kinds": ["storefront", "integration"]})
 
     async def differences(self) -> dict[str, dict[str, tuple[int | None, int]]]:
@@ -215,9 +223,10 @@ async def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None
 
 @contextlib.asynccontextmanager
 async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
-    """Postgres (or an empty database at `dsn`), migrated, and both stand-ins, seeded alike; no replica yet.
+    """Postgres (or, by a superuser's `dsn`, an empty database), migrated, with its roles; both stand-ins, seeded alike.
 
-    SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped.
+    No replica runs yet. SIGTERM then ends the process as Ctrl-C does, so that what was started is stopped. Raises
+    UnreachableError where Postgres or the stand-ins do not start.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -226,8 +235,12 @@ async def lab(shape: Shape, *, dsn: str | None = None) -> AsyncIterator[Lab]:
         async with contextlib.AsyncExitStack() as stack:
             if dsn is None:
                 postgres = local_postgres(folder / "postgres", options=dict(shape.postgres))
-                dsn = await stack.enter_async_context(postgres)
+                try:
+                    dsn = await stack.enter_async_context(postgres)
+                except LocalPostgresError as exc:
+                    raise UnreachableError(str(exc)) from exc
             await migrate(dsn)
+            await grant_roles(dsn)
             start_at = wall_now()
             process, addresses = await start_sandbox(shape, folder, start_at)
             running = Lab(shape, folder, dsn, *addresses, process)

@@ -14,7 +14,6 @@ from rich.markup import escape
 from app.commands.context import Exit, UnreachableError
 from app.commands.orders import DeclinedError
 from app.settings import SettingsError
-from app.store.embedded import LocalPostgresError
 from app.store.migrate import MigrationError
 from app.store.pool import DATABASE_AWAY
 from app.wire.target import WrongAddress
@@ -44,7 +43,7 @@ def do(work: Callable[[], Awaitable[object]]) -> object:
         ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
     except* DeclinedError as group:
         ended = (Exit.DIFFERENCES, "\n".join(str(e) for e in _leaves(group)))
-    except* (UnreachableError, LocalPostgresError) as group:
+    except* UnreachableError as group:
         ended = (Exit.UNREACHABLE, "\n".join(str(e) for e in _leaves(group)))
     except* DATABASE_AWAY as group:
         ended = (Exit.UNREACHABLE, f"the database went away: {_leaves(group)[0]}")

@@ -13,7 +13,7 @@ from app.clock import monotonic
 from app.store.marks import Mark
 from app.store.notices import listen, notify
 from app.store.outbox import BEGINNING, Head, look
-from app.store.pool import DATABASE_AWAY, Database
+from app.store.pool import DATABASE_AWAY, Address, Database
 
 NOTICE_SECONDS = 0.05
 NEAR_SECONDS = 0.1
@@ -74,9 +74,9 @@ class Wakeups:
                 await notify(database, places)
             await anyio.sleep(NOTICE_SECONDS)
 
-    async def hear(self, dsn: str) -> None:
+    async def hear(self, address: Address) -> None:
         """Wake workers at other replicas' notices; for ever."""
-        await listen(dsn, self.wake)
+        await listen(address, self.wake)
 
 
 async def scout(database: Database, wakeups: Wakeups, places: Iterable[Place], scale: float) -> None:

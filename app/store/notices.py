@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import anyio
 import asyncpg
 
-from app.store.pool import COMMON, DATABASE_AWAY, Database
+from app.store.pool import COMMON, DATABASE_AWAY, Address, Database, connection_to
 from app.store.statements import sql
 
 CHANNEL = "outbox"
@@ -19,7 +19,7 @@ async def notify(database: Database, places: Iterable[tuple[str, str]]) -> None:
     await database.desk.execute(sql("outbox/notify"), [SEPARATOR.join(place) for place in sorted(places)])
 
 
-async def listen(dsn: str, heard: Callable[[str, str], None], *, retry_seconds: float = 1.0) -> None:
+async def listen(address: Address, heard: Callable[[str, str], None], *, retry_seconds: float = 1.0) -> None:
     """Call `heard(scope, flow)` for each notice, on a connection that does nothing else; for ever."""
 
     def on_notice(_: object, __: int, ___: str, payload: object) -> None:
@@ -29,7 +29,8 @@ async def listen(dsn: str, heard: Callable[[str, str], None], *, retry_seconds: 
 
     while True:
         try:
-            connection = await asyncpg.connect(dsn, timeout=5, server_settings=COMMON | {"application_name": "listen"})
+            settings = COMMON | {"application_name": "listen"}
+            connection = await connection_to(address, timeout=5, server_settings=settings)
         except DATABASE_AWAY:
             await anyio.sleep(retry_seconds)
             continue

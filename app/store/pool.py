@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Row] | asyncpg.pool.PoolConnectionProxy[Row]
 else:  # asyncpg's classes take no type arguments at run time
     Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+
+Address: TypeAlias = "str | Callable[[], str]"
+"""A DSN, or what is asked for it at each new connection, so that a rotated password is used without a restart."""
 
 REPEATS = 5
 COMMON = {
@@ -76,12 +79,12 @@ class Database:
         self,
         work: asyncpg.Pool[Row],
         desk: asyncpg.Pool[Row],
-        dsn: str,
+        address: Address,
         wake: Callable[[Iterable[Mark]], None],
     ) -> None:
         self.work = work
         self.desk = desk
-        self.dsn = dsn
+        self.address = address
         self._wake = wake
 
     async def transact(self, steps: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -131,9 +134,14 @@ async def _keep(_: Connection) -> None:
     """
 
 
+async def connection_to(address: Address, **options: Any) -> asyncpg.Connection[Row]:
+    """One connection, to where the database is now. Raises one of DATABASE_AWAY."""
+    return await asyncpg.connect(address if isinstance(address, str) else address(), **options)
+
+
 @contextlib.asynccontextmanager
 async def connect(
-    dsn: str,
+    address: Address,
     *,
     wake: Callable[[Iterable[Mark]], None] = lambda _: None,
     work_size: int = 10,
@@ -142,9 +150,14 @@ async def connect(
 ) -> AsyncIterator[Database]:
     """A database that is reachable now; raises one of DATABASE_AWAY when it is not."""
     settings = COMMON | {"application_name": application}
+
+    # The pools' own way to connect remembers one DSN for ever.
+    async def opened(dsn: str | None = None, **options: Any) -> asyncpg.Connection[Row]:
+        return await connection_to(address, **options)
+
     async with (
         asyncpg.create_pool(
-            dsn,
+            connect=opened,
             min_size=1,
             max_size=work_size,
             timeout=5,
@@ -154,7 +167,7 @@ async def connect(
             reset=_keep,
         ) as work,
         asyncpg.create_pool(
-            dsn,
+            connect=opened,
             min_size=1,
             max_size=desk_size,
             timeout=5,
@@ -164,4 +177,4 @@ async def connect(
             reset=_keep,
         ) as desk,
     ):
-        yield Database(work, desk, dsn, wake)
+        yield Database(work, desk, address, wake)

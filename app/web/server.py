@@ -1,11 +1,16 @@
-"""The HTTP side of the service: webhooks, health and metrics, on one listener inside the supervisor's task group."""
+"""The HTTP side of the service, inside the supervisor's task group: two listeners, since their callers differ.
+
+Webhooks come from outside, through the ingress; health and metrics are for the kubelet and the scraper, and never leave
+the cluster.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import anyio
 import uvicorn
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -34,8 +39,19 @@ class State:
         return self.services is not None and not self.draining
 
 
-def create_app(state: State, webhook_secrets: Callable[[], Sequence[str]]) -> Starlette:
-    """The routes. `webhook_secrets` is asked for each webhook."""
+def create_webhooks(state: State, secrets: Callable[[], Sequence[str]]) -> Starlette:
+    """POST of Centra's webhooks, and nothing else. `secrets` is asked for each webhook."""
+
+    async def webhook(request: Request) -> Response:
+        if state.services is None:
+            return Response(status_code=503)
+        return await WebhookEndpoint(state.services, secrets)(request)
+
+    return Starlette(routes=[Route(WEBHOOK_PATH, webhook, methods=["POST"])])
+
+
+def create_metrics(state: State) -> Starlette:
+    """Metrics and health."""
 
     async def metrics_page(_: Request) -> Response:
         page: bytes = generate_latest(metrics.registry)  # type: ignore[no-untyped-call]
@@ -50,18 +66,8 @@ def create_app(state: State, webhook_secrets: Callable[[], Sequence[str]]) -> St
         waits_for = "its end: it is draining" if state.draining else state.waits_for
         return JSONResponse({"ready": False, "waits_for": waits_for}, status_code=503)
 
-    async def webhook(request: Request) -> Response:
-        if state.services is None:
-            return Response(status_code=503)
-        return await WebhookEndpoint(state.services, webhook_secrets)(request)
-
     return Starlette(
-        routes=[
-            Route("/metrics", metrics_page),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route(WEBHOOK_PATH, webhook, methods=["POST"]),
-        ]
+        routes=[Route("/metrics", metrics_page), Route("/healthz", healthz), Route("/readyz", readyz)],
     )
 
 
@@ -80,12 +86,13 @@ def bind(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), backlog=512, reuse_port=False)
     except OSError as exc:
         raise SettingsError(
-            f"can't listen on {host}:{port} ({exc.strerror}): set CENTRA_MIRAKL_HOST and CENTRA_MIRAKL_PORT"
+            f"can't listen on {host}:{port} ({exc.strerror}): set CENTRA_MIRAKL_HOST, CENTRA_MIRAKL_PORT (webhooks) and"
+            " CENTRA_MIRAKL_METRICS_PORT (metrics and health)"
         ) from exc
 
 
 def server(app: Starlette) -> Server:
-    """A server that runs as a coroutine, `serve(sockets=[...])`, and ends when `should_exit` is set."""
+    """A server for `serve`, which ends when `should_exit` is set."""
     return Server(
         uvicorn.Config(
             app,
@@ -98,3 +105,13 @@ def server(app: Starlette) -> Server:
             server_header=False,
         )
     )
+
+
+async def serve(listeners: Mapping[Server, socket.socket], closed: anyio.Event) -> None:
+    """Serve each on its socket until all have ended, also by being cancelled; then `closed` is set."""
+    try:
+        async with anyio.create_task_group() as group:
+            for web, listener in listeners.items():
+                group.start_soon(web.serve, [listener])
+    finally:
+        closed.set()

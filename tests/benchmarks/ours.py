@@ -147,7 +147,7 @@ async def run_worker(worker: Worker, parts: Services, stop: asyncio.Event) -> No
     places = [(str(worker.scope), worker.flow.name)]
     around = [
         asyncio.create_task(scout(parts.database, parts.wakeups, places, parts.clock.scale)),
-        asyncio.create_task(parts.wakeups.hear(parts.database.dsn)),
+        asyncio.create_task(parts.wakeups.hear(parts.database.address)),
         asyncio.create_task(parts.wakeups.tell(parts.database)),
     ]
     working = asyncio.create_task(worker.run())

@@ -35,7 +35,7 @@ from app.store.pool import connect
 from app.store.time import advance
 from app.supervisor import Configuration, services
 from app.telemetry import metrics
-from app.web.server import State, bind, create_app, server
+from app.web.server import State, bind, create_webhooks, server
 from tests.child import ROOT
 from tests.standins import Admin, Json, ask_async
 
@@ -376,7 +376,7 @@ async def serving(place: Deployment, *only: str) -> AsyncIterator[Service]:
     wakeups = Wakeups()
     async with (
         plainly(),
-        connect(place.lab.dsn, wake=wakeups.marked) as database,
+        connect(place.lab.run_dsn, wake=wakeups.marked) as database,
         services(configuration, database, wakeups) as built,
         anyio.create_task_group() as around,
     ):
@@ -385,7 +385,7 @@ async def serving(place: Deployment, *only: str) -> AsyncIterator[Service]:
         parts = replace(built, pauses=Pauses(PROBE_SECONDS))
         flows = [flow for flow in all_flows() if not only or flow.name in only]
         workers = [Worker(f, scope, parts) for f in flows for scope in f.scopes(parts.settings)]
-        _start_around(around, parts, workers, place.lab.dsn)
+        _start_around(around, parts, workers, place.lab.run_dsn)
         async with _listening(parts, configuration.secrets) as address, _drained(workers):
             yield Service(place.lab, place.database, place.secrets, parts=parts, address=address)
         around.cancel_scope.cancel()
@@ -438,7 +438,7 @@ async def _listening(parts: Services, secrets: Secrets) -> AsyncIterator[str]:
     state.services = parts
     socket = bind("127.0.0.1", 0)
     web = server(
-        create_app(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)])
+        create_webhooks(state, lambda: [s.get_secret_value() for s in secrets.read_several(CENTRA_WEBHOOK_SECRETS)])
     )
     ended = anyio.Event()
 

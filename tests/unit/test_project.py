@@ -1,7 +1,6 @@
 """The house's own rules: lock, layout, imports, names, and that what stands beside the code still fits it."""
 
 import ast
-import json
 import re
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import kubernetes_validate
 import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
@@ -22,9 +20,6 @@ from app.telemetry import metrics
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
 INDEX_HOSTS = {"pypi.org", "files.pythonhosted.org"}
-KUBERNETES = ("1.29.0", "1.37.0")
-"""The oldest and the newest release that the manifests are checked against."""
-
 UV = "python3 -m venv .uv && .uv/bin/pip install -q uv==0.13.9 && .uv/bin/uv run --frozen"
 DEMO = f"{UV} centra-mirakl demo"
 TESTS = f"{UV} pytest -n 3"
@@ -210,93 +205,7 @@ def test_promtool_accepts_rules_and_cases() -> None:
         assert run.returncode == 0, run.stdout + run.stderr
 
 
-# ------------------------------------------------------------------------------------------------ Kubernetes
-
-
-@pytest.fixture(scope="module")
-def manifests() -> list[dict[str, Any]]:
-    """The base as `kubectl kustomize` renders it; its plain files where there is no kubectl."""
-    base = ROOT / "deploy" / "base"
-    if shutil.which("kubectl") is None:
-        plain = [path for path in base.glob("*.yaml") if path.name != "kustomization.yaml"]
-        return [document for path in plain for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
-    run = subprocess.run(["kubectl", "kustomize", base], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    return list(yaml.safe_load_all(run.stdout))
-
-
-def one(manifests: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    (found,) = [m for m in manifests if m["kind"] == kind]
-    return found
-
-
-@pytest.fixture
-def pod(manifests: list[dict[str, Any]]) -> dict[str, Any]:
-    deployment = one(manifests, "Deployment")
-    assert deployment["spec"]["replicas"] == 1
-    found: dict[str, Any] = deployment["spec"]["template"]["spec"]
-    return found
-
-
-@pytest.mark.parametrize("version", KUBERNETES)
-def test_the_manifests_are_valid(manifests: list[dict[str, Any]], version: str) -> None:
-    assert {"Deployment", "Service", "NetworkPolicy"} <= {m["kind"] for m in manifests}
-    for manifest in manifests:
-        kubernetes_validate.validate(manifest, version, strict=True)
-
-
-def test_a_wrong_manifest_is_noticed(manifests: list[dict[str, Any]]) -> None:
-    wrong = json.loads(json.dumps(one(manifests, "Deployment")))
-    wrong["spec"]["template"]["spec"]["terminationGracePeriod"] = 40
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, KUBERNETES[-1], strict=True)
-
-
-def test_the_pod_may_do_nothing_that_it_needs_not(pod: dict[str, Any]) -> None:
-    assert pod["automountServiceAccountToken"] is False
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["runAsUser"] >= 10_000
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for container in [*pod["containers"], *pod["initContainers"]]:
-        assert container["securityContext"] == {
-            "readOnlyRootFilesystem": True,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        }
-    writable = [volume for volume in pod["volumes"] if not {"secret", "configMap"} & set(volume)]
-    assert [volume["emptyDir"] for volume in writable] == [{"medium": "Memory", "sizeLimit": "16Mi"}]
-
-
-def test_secrets_reach_the_pod_as_files_only(pod: dict[str, Any]) -> None:
-    for container in [*pod["containers"], *pod["initContainers"]]:
-        assert "envFrom" not in container
-        assert all("value" in variable for variable in container.get("env", ()))
-        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-        assert "/run/secrets/centra-mirakl" in mounts
-
-
-def test_the_pod_has_time_to_drain_and_separate_probes(pod: dict[str, Any]) -> None:
-    (container,) = pod["containers"]
-    drain = {v["name"]: v["value"] for v in container["env"]}["CENTRA_MIRAKL_DRAIN_SECONDS"]
-    assert pod["terminationGracePeriodSeconds"] >= float(drain) + 10
-    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    (migrate,) = pod["initContainers"]
-    assert migrate["args"] == ["migrate"]
-    assert migrate["image"] == container["image"]
-
-
-def test_the_network_policy_denies_what_it_does_not_name(manifests: list[dict[str, Any]]) -> None:
-    policy = one(manifests, "NetworkPolicy")["spec"]
-    labels = one(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"]
-    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
-    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
-    for rule in policy["ingress"]:
-        assert rule["from"]
-        assert [port["port"] for port in rule["ports"]] == [8080]
-    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443, 4318, 5432}
-    (outside,) = [peer["ipBlock"] for rule in policy["egress"] for peer in rule["to"] if "ipBlock" in peer]
-    assert "169.254.0.0/16" in outside["except"], "the cloud's own service of credentials"
+# ---------------------------------------------------------------------------------------------- channel file
 
 
 def test_the_example_channel_file_is_valid_and_the_deployed_one() -> None:
@@ -323,13 +232,3 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
             if not urlsplit(target).scheme:
                 assert (page.parent / target).exists(), f"{page.name} → {target}"
-
-
-def test_the_image_is_run_by_a_numeric_user_without_a_shell_and_without_the_stand_ins() -> None:
-    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    last = lines[max(number for number, line in enumerate(lines) if line.startswith("FROM ")) :]
-    assert "USER 10001:10001" in last
-    assert 'ENTRYPOINT ["centra-mirakl"]' in last
-    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    assert ignored[-2:] == ["app/sandbox", "**/__pycache__"]
-    assert "*" in ignored

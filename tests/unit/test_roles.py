@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from app.store.embedded_roles import as_role
 from app.store.statements import names, sql
 
 DATABASE = Path(__file__).resolve().parents[2] / "deploy" / "database"
@@ -121,3 +122,13 @@ async def test_whoever_works_has_limits_of_time(granted: Connection, role: str) 
         line.split("=", 1) for line in await granted.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = $1", role)
     )
     assert {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} <= set(settings)
+
+
+async def test_the_service_of_the_tests_and_of_the_demo_logs_in_as_its_role(database_url: str) -> None:
+    connection = await asyncpg.connect(as_role(database_url))
+    try:
+        assert await connection.fetchval("SELECT current_user") == RUN
+        assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+        assert "audit" in await _refused(connection, "DELETE FROM audit")
+    finally:
+        await connection.close()
