@@ -142,8 +142,14 @@ def due(migrations: Sequence[Migration], applied: dict[str, str], *, post: bool)
     left = missing(migrations, applied)
     if post or not applied:  # nobody works on an empty database
         return left
-    until = max((each.name for each in migrations if not each.is_post), default="")
-    return [each for each in left if each.name <= until]
+    now = before_post(migrations)
+    return [each for each in left if each in now]
+
+
+def before_post(migrations: Sequence[Migration]) -> Sequence[Migration]:
+    """All but the release's own post files, which are the last ones: what a rolling deploy runs on."""
+    end = max((number for number, each in enumerate(migrations, start=1) if not each.is_post), default=0)
+    return migrations[:end]
 
 
 def missing(migrations: Sequence[Migration], applied: dict[str, str]) -> list[Migration]:
