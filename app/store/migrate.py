@@ -26,6 +26,8 @@ from typing import TypeAlias
 import anyio
 import asyncpg
 
+from app.store.hosts import open_connection
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 NO_TRANSACTION = "-- no-transaction"
 WAIT_SECONDS = 60.0
@@ -186,7 +188,7 @@ async def _connection(dsn: str) -> AsyncIterator[Connection]:
         "lock_timeout": f"{TABLE_LOCK_SECONDS}s",
         "timezone": "UTC",
     }
-    connection = await asyncpg.connect(dsn, timeout=10, server_settings=settings)
+    connection = await open_connection(dsn, timeout=10, server_settings=settings)
     try:
         yield connection
     finally:

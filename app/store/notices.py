@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import anyio
 import asyncpg
 
+from app.store.hosts import open_connection
 from app.store.pool import COMMON, DATABASE_AWAY, Database
 from app.store.statements import sql
 
@@ -29,7 +30,7 @@ async def listen(dsn: str, heard: Callable[[str, str], None], *, retry_seconds: 
 
     while True:
         try:
-            connection = await asyncpg.connect(dsn, timeout=5, server_settings=COMMON | {"application_name": "listen"})
+            connection = await open_connection(dsn, server_settings=COMMON | {"application_name": "listen"})
         except DATABASE_AWAY:
             await anyio.sleep(retry_seconds)
             continue

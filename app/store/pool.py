@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 
+from app.store.hosts import open_connection
 from app.store.marks import Mark, one_each, write_marks, write_sorted
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ PINNED = {
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+
+_open: Any = open_connection  # the driver's stubs want each of its options spelt out
 
 DATABASE_AWAY = (
     OSError,
@@ -147,7 +150,7 @@ async def connect(
             dsn,
             min_size=1,
             max_size=work_size,
-            timeout=5,
+            connect=_open,
             command_timeout=60,
             server_settings=settings | PINNED,
             max_inactive_connection_lifetime=0,
@@ -157,7 +160,7 @@ async def connect(
             dsn,
             min_size=1,
             max_size=desk_size,
-            timeout=5,
+            connect=_open,
             command_timeout=60,
             server_settings=settings,
             max_inactive_connection_lifetime=0,
