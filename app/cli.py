@@ -19,7 +19,7 @@ from app.commands.context import Exit, configuration
 from app.commands.line import WHO, Order, Where, Who, Why, do, end, out
 from app.domain.progress import Choice
 from app.settings import Secrets, SettingsError, load_process
-from app.store.migrate import migrate
+from app.store.migrate import migrate, pending
 from app.store.retention import Keep, trim
 from app.supervisor import database_address
 from app.supervisor import run as run_service
@@ -69,13 +69,24 @@ def run() -> None:
 
 
 @main.command(name="migrate")
-def migrate_database() -> None:
-    """Bring the database to this release's schema. Safe to run from several places at once."""
+def migrate_database(
+    post: Annotated[
+        bool, typer.Option("--post", help="also what the previous release could not bear: once no replica of it runs")
+    ] = False,
+) -> None:
+    """Bring the database to what this release needs. Safe to run from several places at once, and while a previous
+    release works; what would break that one waits for --post."""
     dsn = _dsn()
-    applied = do(lambda: migrate(dsn))
-    out.print(
-        "\n".join(f"applied {name}" for name in applied) if isinstance(applied, list) and applied else "up to date"
-    )
+
+    async def work() -> tuple[list[str], list[str]]:
+        return await migrate(dsn, post=post), await pending(dsn, post=True)
+
+    found = do(work)
+    if isinstance(found, tuple):
+        applied, waiting = found
+        out.print("\n".join(f"applied {name}" for name in applied) or "up to date")
+        for name in waiting:
+            out.print(f"waits {name}: run `centra-mirakl migrate --post` once no replica of the previous release runs")
 
 
 @main.command()

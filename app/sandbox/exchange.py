@@ -114,10 +114,12 @@ class Exchange:
         await self.hang_up()
 
     async def trickle(self, captured: Captured, seconds: float) -> None:
-        """The real answer, one byte every `seconds` of real time, until the client goes."""
-        await self._start(captured)
+        """The real answer, one byte every `seconds` of real time, until the client goes; without a body, so late."""
         gone = asyncio.ensure_future(self.until_client_goes())
         try:
+            if not captured.body:
+                await asyncio.wait((gone,), timeout=seconds)
+            await self._start(captured)
             for position in range(len(captured.body)):
                 if gone.done():
                     return

@@ -1,7 +1,11 @@
 """The schema's history: plain SQL files, each applied once, in order, by one runner at a time.
 
-Files are `migrations/NNNN_purpose.sql`, numbered from 0001 without a gap, and never edited once applied. Each
-runs in one transaction together with its row in `schema_migration`. A file whose first line is
+Files are `migrations/NNNN_purpose_pre.sql` or `…_post.sql`, numbered from 0001 without a gap, and never edited once
+applied (0001 to 0012 bear no phase and are pre). A pre file brings what this release needs, and the previous release
+runs on; a post file takes away what the previous release needs, so the last ones of a release wait until no replica of
+that runs any more. A post file that a pre file follows is an earlier release's and waits for nothing.
+
+Each runs in one transaction together with its row in `schema_migration`. A file whose first line is
 `-- no-transaction` holds one statement that can't run in a transaction, such as CREATE INDEX CONCURRENTLY; it
 must bear being run again (IF NOT EXISTS), because a crash can fall between the statement and its row.
 
@@ -22,6 +26,8 @@ from typing import TypeAlias
 import anyio
 import asyncpg
 
+from app.store.hosts import open_connection
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 NO_TRANSACTION = "-- no-transaction"
 WAIT_SECONDS = 60.0
@@ -29,6 +35,8 @@ LOCK_POLL_SECONDS = 0.1
 # A file that waits for a table lock makes everybody behind it wait too: give way, and try again.
 TABLE_LOCK_SECONDS = 2
 ADVISORY_LOCK = 0x63656E7472616D  # the letters "centram"
+
+FIRST_WITH_PHASE = 13
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9]+(?:_[a-z0-9]+)*\.sql")
 _OWN_TRANSACTION = re.compile(
@@ -59,36 +67,43 @@ class Migration:
     def in_transaction(self) -> bool:
         return self.sql.split("\n", 1)[0].strip() != NO_TRANSACTION
 
+    @property
+    def is_post(self) -> bool:
+        return int(self.name[:4]) >= FIRST_WITH_PHASE and self.name.endswith("_post.sql")
 
-async def migrate(dsn: str, folder: Path = MIGRATIONS, *, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+
+async def migrate(
+    dsn: str, folder: Path = MIGRATIONS, *, post: bool = False, wait_seconds: float = WAIT_SECONDS
+) -> list[str]:
     """Apply what is missing, in order, and return the names of the files that this call applied.
 
-    `wait_seconds` bounds the wait for another runner, and for each file the wait for table locks. The files
-    before one that fails stay applied. Raises MigrationError, or OSError and asyncpg's connection errors when
-    the server can't be reached.
+    The release's own post files are left out unless `post`, except in an empty database. `wait_seconds` bounds the
+    wait for another runner, and for each file the wait for table locks. The files before one that fails stay applied.
+    Raises MigrationError, or OSError and asyncpg's connection errors when the server can't be reached.
     """
     migrations = read_migrations(folder)
     async with _connection(dsn) as connection:
-        if not missing(migrations, await _applied(connection)):
+        if not due(migrations, await _applied(connection), post=post):
             return []
         await _take_turn(connection, wait_seconds)
         await _make_history(connection)
         # Read again: another runner may have been at work while this one waited.
         names = []
-        for migration in missing(migrations, await _applied(connection)):
+        for migration in due(migrations, await _applied(connection), post=post):
             await _apply(connection, migration, wait_seconds)
             names.append(migration.name)
         return names
 
 
-async def pending(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
-    """Return the names of the files that are not applied yet; changes nothing. For readiness.
+async def pending(dsn: str, folder: Path = MIGRATIONS, *, post: bool = False) -> list[str]:
+    """Return the names of the files that `migrate` would apply; changes nothing. For readiness, which no post file of
+    the release keeps waiting.
 
     Files that only the database knows are a newer release's, and no reason to wait. Raises as `migrate` does.
     """
     migrations = read_migrations(folder)
     async with _connection(dsn) as connection:
-        return [each.name for each in missing(migrations, await _applied(connection))]
+        return [each.name for each in due(migrations, await _applied(connection), post=post)]
 
 
 def read_migrations(folder: Path) -> list[Migration]:
@@ -107,7 +122,12 @@ def read_migrations(folder: Path) -> list[Migration]:
 
 def _read(path: Path) -> Migration:
     if not _NAME.fullmatch(path.name):
-        raise MigrationError(f"{path.name} is not a migration's name: call it NNNN_purpose.sql, in lower case.")
+        raise MigrationError(f"{path.name} is not a migration's name: call it NNNN_purpose_pre.sql, in lower case.")
+    if int(path.name[:4]) >= FIRST_WITH_PHASE and not path.stem.endswith(("_pre", "_post")):
+        raise MigrationError(
+            f"{path.name} does not say when it may run: end its name in _pre.sql (before the new release, which needs "
+            "it) or in _post.sql (once no replica of the previous release runs, which still needs what it takes away)."
+        )
     content = path.read_bytes()
     migration = Migration(path.name, content.decode(), hashlib.sha256(content).hexdigest())
     own = _OWN_TRANSACTION.search(migration.sql)
@@ -117,6 +137,21 @@ def _read(path: Path) -> Migration:
             "remove that line."
         )
     return migration
+
+
+def due(migrations: Sequence[Migration], applied: dict[str, str], *, post: bool) -> list[Migration]:
+    """Of what is missing, what may be applied now. Raises as `missing` does."""
+    left = missing(migrations, applied)
+    if post or not applied:  # nobody works on an empty database
+        return left
+    now = before_post(migrations)
+    return [each for each in left if each in now]
+
+
+def before_post(migrations: Sequence[Migration]) -> Sequence[Migration]:
+    """All but the release's own post files, which are the last ones: what a rolling deploy runs on."""
+    end = max((number for number, each in enumerate(migrations, start=1) if not each.is_post), default=0)
+    return migrations[:end]
 
 
 def missing(migrations: Sequence[Migration], applied: dict[str, str]) -> list[Migration]:
@@ -153,7 +188,7 @@ async def _connection(dsn: str) -> AsyncIterator[Connection]:
         "lock_timeout": f"{TABLE_LOCK_SECONDS}s",
         "timezone": "UTC",
     }
-    connection = await asyncpg.connect(dsn, timeout=10, server_settings=settings)
+    connection = await open_connection(dsn, timeout=10, server_settings=settings)
     try:
         yield connection
     finally:

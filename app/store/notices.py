@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 import anyio
 import asyncpg
 
-from app.store.pool import COMMON, DATABASE_AWAY, Address, Database, connection_to
+from app.store.hosts import Address, open_connection
+from app.store.pool import COMMON, DATABASE_AWAY, Database
 from app.store.statements import sql
 
 CHANNEL = "outbox"
@@ -30,7 +31,7 @@ async def listen(address: Address, heard: Callable[[str, str], None], *, retry_s
     while True:
         try:
             settings = COMMON | {"application_name": "listen"}
-            connection = await connection_to(address, timeout=5, server_settings=settings)
+            connection = await open_connection(address, server_settings=settings)
         except DATABASE_AWAY:
             await anyio.sleep(retry_seconds)
             continue

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import asyncpg
 
+from app.store.hosts import Address, open_connection
 from app.store.marks import Mark, one_each, write_marks, write_sorted
 
 T = TypeVar("T")
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Row] | asyncpg.pool.PoolConnectionProxy[Row]
 else:  # asyncpg's classes take no type arguments at run time
     Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
-
-Address: TypeAlias = "str | Callable[[], str]"
-"""A DSN, or what is asked for it at each new connection, so that a rotated password is used without a restart."""
 
 REPEATS = 5
 COMMON = {
@@ -134,11 +132,6 @@ async def _keep(_: Connection) -> None:
     """
 
 
-async def connection_to(address: Address, **options: Any) -> asyncpg.Connection[Row]:
-    """One connection, to where the database is now. Raises one of DATABASE_AWAY."""
-    return await asyncpg.connect(address if isinstance(address, str) else address(), **options)
-
-
 @contextlib.asynccontextmanager
 async def connect(
     address: Address,
@@ -153,14 +146,13 @@ async def connect(
 
     # The pools' own way to connect remembers one DSN for ever.
     async def opened(dsn: str | None = None, **options: Any) -> asyncpg.Connection[Row]:
-        return await connection_to(address, **options)
+        return await open_connection(address, **options)
 
     async with (
         asyncpg.create_pool(
             connect=opened,
             min_size=1,
             max_size=work_size,
-            timeout=5,
             command_timeout=60,
             server_settings=settings | PINNED,
             max_inactive_connection_lifetime=0,
@@ -170,7 +162,6 @@ async def connect(
             connect=opened,
             min_size=1,
             max_size=desk_size,
-            timeout=5,
             command_timeout=60,
             server_settings=settings,
             max_inactive_connection_lifetime=0,

@@ -11,6 +11,7 @@ from datetime import date
 
 import asyncpg
 
+from app.store.hosts import open_connection
 from app.store.statements import sql, template
 from app.store.time import read_clock
 
@@ -33,7 +34,7 @@ class Keep:
 
 async def trim(dsn: str, keep: Keep) -> dict[str, int]:
     """Delete what is past its time and make the audit's coming months; how many rows (or months) of each."""
-    connection = await asyncpg.connect(dsn)
+    connection = await open_connection(dsn)
     try:
         found = {"import lines": await _in_slices(connection, "retention/import_lines", keep.import_lines)}
         for name, statement, days in (

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-import asyncpg
-
 from app.clock import Clock, Rate, wall_now
+from app.store.hosts import open_connection
 from app.store.pool import Connection
 from app.store.statements import sql, template
 
@@ -53,7 +52,7 @@ async def advance(connection: Connection, seconds: float) -> Rate:
 
 async def set_rate_at(dsn: str, rate: Rate) -> None:
     """As `set_rate`, on a connection of its own; before any service runs."""
-    connection = await asyncpg.connect(dsn)
+    connection = await open_connection(dsn)
     try:
         await set_rate(connection, rate)
     finally:

@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 import re
+import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +13,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.store.migrate import ADVISORY_LOCK, MIGRATIONS, MigrationError, migrate, pending, read_migrations
+from app.store.migrate import (
+    ADVISORY_LOCK,
+    FIRST_WITH_PHASE,
+    MIGRATIONS,
+    MigrationError,
+    migrate,
+    pending,
+    read_migrations,
+)
 from tests.child import ROOT
 
 CREATE = "CREATE TABLE parcel (id int PRIMARY KEY, weight int);\n"
@@ -131,6 +141,8 @@ async def test_refuses_a_file_older_than_the_newest_applied(empty_database_url: 
         (["1_a"], r"1_a\.sql is not a migration's name"),
         (["0001_Upper"], r"0001_Upper\.sql is not a migration's name"),
         (["0001-dash"], r"0001-dash\.sql is not a migration's name"),
+        (["0013_phaseless"], r"0013_phaseless\.sql does not say when it may run: end its name in _pre\.sql"),
+        (["0014_posted"], r"0014_posted\.sql does not say when it may run"),
     ],
 )
 async def test_refuses_wrong_numbers_and_names(folder: Path, names: list[str], complaint: str) -> None:
@@ -138,6 +150,103 @@ async def test_refuses_wrong_numbers_and_names(folder: Path, names: list[str], c
         (folder / f"{name}.sql").write_text("SELECT 1;\n")
     with pytest.raises(MigrationError, match=complaint):
         read_migrations(folder)
+
+
+def releases(folder: Path) -> None:
+    """A table as old as the names without a phase; a column of the release before, whose old one goes in its post file;
+    and this release's own, of which two wait.
+    """
+    for number in range(1, FIRST_WITH_PHASE):
+        (folder / f"{number:04d}_old.sql").write_text(CREATE if number == 1 else "SELECT 1;\n")
+    write(folder, m0013_grams_pre="ALTER TABLE parcel ADD grams int;\n")
+    write(folder, m0014_weight_post="ALTER TABLE parcel DROP weight;\n")
+    write(folder, m0015_size_pre="ALTER TABLE parcel ADD size text;\n")
+    write(folder, m0016_grams_post="ALTER TABLE parcel ALTER grams SET NOT NULL;\n")
+    write(folder, m0017_size_post="ALTER TABLE parcel ALTER size SET NOT NULL;\n")
+
+
+PRE = ["0013_grams_pre.sql", "0014_weight_post.sql", "0015_size_pre.sql"]
+POST = ["0016_grams_post.sql", "0017_size_post.sql"]
+
+
+async def test_what_would_break_the_previous_release_waits(empty_database_url: str, folder: Path) -> None:
+    dsn = empty_database_url
+    releases(folder)
+    later = {name: (folder / name).read_text() for name in PRE + POST}
+    for name in later:
+        (folder / name).unlink()
+    await migrate(dsn, folder)
+    for name, sql in later.items():
+        (folder / name).write_text(sql)
+
+    assert await pending(dsn, folder) == PRE
+    assert await migrate(dsn, folder) == PRE, "a post file that a pre file follows is an earlier release's"
+    assert await pending(dsn, folder) == [], "ready: nothing waits but what must"
+    assert await migrate(dsn, folder) == []
+    await value(dsn, "INSERT INTO parcel (id, grams) VALUES (1, NULL) RETURNING id")  # as the previous release writes
+
+    assert await pending(dsn, folder, post=True) == POST
+    with pytest.raises(MigrationError, match=r"0016_grams_post\.sql failed"):
+        await migrate(dsn, folder, post=True)
+    await value(dsn, "DELETE FROM parcel RETURNING id")
+    assert await migrate(dsn, folder, post=True) == POST
+    assert await pending(dsn, folder, post=True) == []
+
+
+async def test_the_next_release_applies_what_the_one_before_left_waiting(empty_database_url: str, folder: Path) -> None:
+    dsn = empty_database_url
+    releases(folder)
+    await migrate(dsn, folder)
+    async with connected(dsn) as connection:
+        await connection.execute("DELETE FROM schema_migration WHERE name = ANY ($1)", POST)
+    assert await migrate(dsn, folder) == []
+    write(folder, m0018_colour_pre="ALTER TABLE parcel ADD colour text;\n")
+    assert await migrate(dsn, folder) == [*POST, "0018_colour_pre.sql"]
+
+
+async def test_nothing_waits_in_an_empty_database(empty_database_url: str, folder: Path) -> None:
+    releases(folder)
+    assert (await pending(empty_database_url, folder))[-2:] == POST
+    assert (await migrate(empty_database_url, folder))[-2:] == POST
+
+
+async def test_an_older_release_may_be_started_again_before_the_post_step(
+    empty_database_url: str, folder: Path
+) -> None:
+    """The way back: the previous image on this release's schema."""
+    dsn = empty_database_url
+    releases(folder)
+    await migrate(dsn, folder)
+    for name in ("0015_size_pre.sql", *POST):
+        (folder / name).unlink()
+    assert await pending(dsn, folder) == []
+    assert await migrate(dsn, folder) == []
+
+
+async def test_the_command_says_what_waits_and_for_what(empty_database_url: str, tmp_path: Path) -> None:
+    """The command of a release that has a post file, on a database of the release before."""
+    for part in ("app", "migrations"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    await migrate(empty_database_url)
+    newest = int(read_migrations(MIGRATIONS)[-1].name[:4])
+    names = [f"{newest + 1:04d}_new_pre.sql", f"{newest + 2:04d}_old_post.sql"]
+    for name in names:
+        (tmp_path / "migrations" / name).write_text("SELECT 1;\n")
+
+    async def command(*options: str) -> list[str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "app", "migrate", *options),
+            cwd=tmp_path,
+            env={**os.environ, "DATABASE_URL": empty_database_url, "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return said.decode().splitlines()
+
+    waits = f"waits {names[1]}: run `centra-mirakl migrate --post` once no replica of the previous release runs"
+    assert await command() == [f"applied {names[0]}", waits]
+    assert await command("--post") == [f"applied {names[1]}"]
 
 
 @pytest.mark.parametrize("line", ["COMMIT;", "begin;", "  Rollback ;", "START TRANSACTION;", "COMMIT WORK;"])
@@ -308,8 +417,8 @@ async def test_names_the_file_that_never_got_its_table_lock(empty_database_url: 
 
 
 async def test_a_test_database_has_all_migrations_of_the_repository(database_url: str) -> None:
-    assert await pending(database_url) == []
-    assert await migrate(database_url) == []
+    assert await pending(database_url, post=True) == []
+    assert await migrate(database_url, post=True) == []
     names = [each.name for each in read_migrations(MIGRATIONS)]
     async with connected(database_url) as connection:
         if names:
