@@ -36,7 +36,7 @@ from app.commands.demo_after_sale import play_after_sale, prepare, show_after_sa
 from app.commands.demo_cast import ORDINARY
 from app.commands.demo_morning import SHAPE as MORNING_SHAPE
 from app.commands.demo_morning import Found as Morning
-from app.commands.demo_morning import play_morning, show_morning
+from app.commands.demo_morning import by_day, play_morning, show_morning
 from app.commands.demo_orders import OUTCOMES, Played, differences, play
 from app.commands.lab import Json, Lab, Replica, Shape, lab
 from app.mirakl.quotas import ceiling_of, codes
@@ -146,7 +146,7 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
                 await anyio.Path(report).write_text(json.dumps(asdict(found), indent=2) + "\n")
                 console.print(f"figures written to {report}")
             if keep:
-                await _keep(console, running, replica)
+                await _keep(console, running, await by_day(running, replica) if found.plays_morning else replica)
             return Exit.DONE if found.good else Exit.DIFFERENCES
 
 

@@ -1,7 +1,7 @@
 """The act `morning` of the demo: a shop as people find it after a night, with work for every team that owns some.
 
 Orders come in the evening, and each meets something that the service must not decide by itself. Thirteen hours go by,
-and nobody looks. Played for `--keep`: the manual's morning round is walked on it, and a test walks it too.
+and nobody looks. Played for `--keep`: the manual's morning round is walked on it, by people and by a test.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import anyio
 import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
+from app.clock import Rate, wall_now
 from app.commands import held as showing
 from app.commands.demo_after_ends import read_after_sale
 from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, Line, Scene, Stage, Story
 from app.commands.demo_orders import sell_out
-from app.commands.lab import MARKET, Json, Lab, Shape
+from app.commands.lab import MARKET, Json, Lab, Replica, Shape
 from app.domain.after_sale import Carrier, CarrierRow
 from app.domain.teams import Team
 from app.flows.after_sale.money import MONEY
@@ -27,7 +29,7 @@ from app.store import carriers, held
 from app.store.effects import doubt_of
 from app.store.intents import Kind
 from app.store.pool import Database
-from app.store.time import advance
+from app.store.time import advance, set_rate_at
 
 SCALE = 120.0
 NIGHT_SECONDS = 13 * 3_600.0
@@ -156,6 +158,16 @@ async def play_morning(running: Lab, database: Database, progress: Progress) -> 
     if found.teams != EXPECTED:
         found.faults.append(f"teams have {_words(found.teams)} to look at, not {_words(EXPECTED)}")
     return found
+
+
+async def by_day(running: Lab, replica: Replica) -> Replica:
+    """From now on time passes as everywhere, so that nothing lapses while somebody reads; the service starts anew."""
+    await replica.stop()
+    now = (await running.ask(running.centra, "/_sandbox/clock", {"scale": 1.0}))["now"]
+    await set_rate_at(running.dsn, Rate(datetime.fromisoformat(str(now)), wall_now()))
+    awake = await running.start_replica()
+    await running.send_webhooks_to(awake)
+    return awake
 
 
 async def _skus(running: Lab) -> list[str]:
