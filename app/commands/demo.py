@@ -34,6 +34,9 @@ from app.commands.demo_after_sale import Told as AfterSaleTold
 from app.commands.demo_after_sale import columns as after_sale_columns
 from app.commands.demo_after_sale import play_after_sale, prepare, show_after_sale
 from app.commands.demo_cast import ORDINARY
+from app.commands.demo_morning import SHAPE as MORNING_SHAPE
+from app.commands.demo_morning import Found as Morning
+from app.commands.demo_morning import by_day, play_morning, show_morning
 from app.commands.demo_orders import OUTCOMES, Played, differences, play
 from app.commands.lab import Json, Lab, Replica, Shape, lab
 from app.mirakl.quotas import ceiling_of, codes
@@ -52,7 +55,7 @@ SETTLE_SECONDS = 45.0
 DAY = 86_400.0
 ORDER_API_CODES = ("OrderCreate", "OrderComplete")
 """Calls of Centra's Order API, which counts in none of its plan's buckets."""
-ACTS = ("all", "stock", "orders", "after-sale")
+ACTS = ("all", "stock", "orders", "after-sale", "morning")
 """`all` are those that share a clock: stock and orders."""
 
 
@@ -62,6 +65,7 @@ class Report:
 
     `held` are keys of stock; `orders` are counted by outcome, `orders_wrong` says what did not end as it should.
     `shipments` and `returns` are Centra's, `refunds` the marketplaces'; `after_sale_wrong` says where the ends differ.
+    `morning` counts by team what needs a person, `morning_wrong` says what is not as planned.
     """
 
     act: str = "all"
@@ -81,6 +85,8 @@ class Report:
     refunds: list[dict[str, Json]] = field(default_factory=list)
     returns: list[dict[str, Json]] = field(default_factory=list)
     after_sale_wrong: list[str] = field(default_factory=list)
+    morning: dict[str, int] = field(default_factory=dict)
+    morning_wrong: list[str] = field(default_factory=list)
     calls: dict[str, dict[str, int]] = field(default_factory=dict)
     ceilings_exceeded: int = 0
     held: int = 0
@@ -100,22 +106,28 @@ class Report:
         return self.act == "after-sale"
 
     @property
+    def plays_morning(self) -> bool:
+        return self.act == "morning"
+
+    @property
     def good(self) -> bool:
         """Whether both ends agree, every order ended as it should, and no ceiling was exceeded."""
         played = (
             (self.changes > 0 or not self.plays_stock)
             and (bool(self.orders) or not self.plays_orders)
             and (bool(self.refunds) or not self.plays_after_sale)
+            and (bool(self.morning) or not self.plays_morning)
         )
-        wrong = self.differences or self.ceilings_exceeded or self.held or self.orders_wrong or self.after_sale_wrong
-        return played and not wrong
+        faults = self.orders_wrong or self.after_sale_wrong or self.morning_wrong
+        return played and not (self.differences or self.ceilings_exceeded or self.held or faults)
 
 
 async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -> Exit:
     """Play an act; how it ended."""
     began = monotonic()
     found = Report(act)
-    shape, columns = _shape(found), after_sale_columns() if found.plays_after_sale else _columns()
+    shape, stories = _shape(found), found.plays_after_sale or found.plays_morning
+    columns = after_sale_columns() if stories else _columns()
     found.scale = shape.scale
     with Progress(*columns, console=console) as progress:
         starting = progress.add_task("starting Postgres and the stand-ins", total=3)
@@ -134,13 +146,15 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
                 await anyio.Path(report).write_text(json.dumps(asdict(found), indent=2) + "\n")
                 console.print(f"figures written to {report}")
             if keep:
-                await _keep(console, running, replica)
+                await _keep(console, running, await by_day(running, replica) if found.plays_morning else replica)
             return Exit.DONE if found.good else Exit.DIFFERENCES
 
 
 def _shape(found: Report) -> Shape:
     if found.plays_after_sale:
         return AFTER_SALE_SHAPE
+    if found.plays_morning:
+        return MORNING_SHAPE
     orders = "on" if found.plays_orders else None
     return Shape(scale=SCALE, orders=orders, postgres={"fsync": "off", "full_page_writes": "off"})
 
@@ -158,6 +172,7 @@ class Plays:
 
     orders: Played = field(default_factory=Played)
     after_sale: AfterSaleTold | None = None
+    morning: Morning | None = None
 
 
 async def _play(running: Lab, progress: Progress, found: Report) -> Plays:
@@ -179,6 +194,9 @@ async def _play(running: Lab, progress: Progress, found: Report) -> Plays:
             played.after_sale = told = await play_after_sale(running, database, progress)
             found.shipments, found.refunds, found.returns = told.shipments, told.refunds, told.returns
             found.after_sale_wrong = told.faults
+        if found.plays_morning:
+            played.morning = morning = await play_morning(running, database, progress)
+            found.morning, found.morning_wrong = morning.teams, morning.faults
         after = progress.add_task("until both ends agree", total=total)
         await _until_equal(running, progress, after, total, SETTLE_SECONDS)
         await _until_at_rest(database, SETTLE_SECONDS)
@@ -246,7 +264,8 @@ async def _measure(database: Database, found: Report, last_import: int) -> None:
     held = await database.desk.fetch(sql("outbox/held"), None, 10_000)
     sold = [kind.flow for kind in Kind]
     found.held = sum(row["flow"] not in (ORDERS, ORDER_ENTRY, *sold) for row in held)
-    found.after_sale_wrong += [f"{row['key']} is held: {row['reason']}" for row in held if row["flow"] in sold]
+    if found.plays_after_sale:
+        found.after_sale_wrong += [f"{row['key']} is held: {row['reason']}" for row in held if row["flow"] in sold]
 
 
 async def _count_calls(running: Lab, found: Report) -> None:
@@ -269,6 +288,9 @@ def _show(console: Console, found: Report, played: Plays) -> None:
         _show_orders(console, found, played.orders)
     if played.after_sale is not None:
         show_after_sale(console, played.after_sale)
+    if played.morning is not None:
+        show_morning(console, played.morning)
+        return
     _show_calls(console, found)
     colour = "green" if found.good else "red"
     wrong = f" {len(found.orders_wrong)} faults of orders," if found.plays_orders else ""

@@ -279,7 +279,7 @@ async def play(running: Lab, database: Database, progress: Progress) -> Played:
     switches: Json = {"shipping_and_billing_details_before_acceptance": True}
     shop: Json = {"configuration": {"features": {"order_workflows": switches}}}
     await running.ask(running.mirakl[channels[0]], "/_sandbox/shop", shop)
-    await _sell_out(running, skus[0])
+    await sell_out(running, skus[0])
     for scene in scenes:
         await running.ask(running.mirakl[scene.channel], "/_sandbox/orders", {"orders": [scene.told]})
         progress.advance(placed)
@@ -311,7 +311,7 @@ async def _skus(running: Lab) -> list[str]:
     return [sku for sku, units in (await _sellable(running)).items() if units >= PLENTY][: ORDERS + 1]
 
 
-async def _sell_out(running: Lab, sku: str) -> None:
+async def sell_out(running: Lab, sku: str) -> None:
     """The shop itself sells the last units while the marketplaces still offer them."""
     told = (await running.ask(running.centra, "/_sandbox/seed"))["warehouses"]
     warehouses = msgspec.convert(told, list[Warehouse])

@@ -60,15 +60,14 @@ async def list_held(console: Console, *, channel: str | None, team: Team | None)
 
 def _causes(causes: Iterable[Cause], now: datetime) -> Table:
     table = Table(title=f"needs a person at {now:%Y-%m-%d %H:%M:%S} UTC", title_justify="left", show_lines=True)
-    table.add_column("item", no_wrap=True)
-    for name in ("items", "channel", "flow", "team", "due", "held for", "money", "why, and what to do"):
+    table.add_column("item", overflow="fold")
+    for name in ("items", "whose, and where", "due", "held for", "money", "why, and what to do"):
         table.add_column(name, overflow="fold", justify="right" if name in ("items", "money") else "left")
     for cause in causes:
         why = f"{escape(cause.reason)}\n→ {escape(advice_of(cause.flow, cause.advice))}"
         due, money = _due(cause.due_at, now), _money(cause.money)
-        owner = team_of(cause.flow, cause.team)
-        since = age(now, cause.oldest_at)
-        table.add_row(escape(cause.item), str(cause.items), cause.scope, cause.flow, owner, due, since, money, why)
+        whose = f"{team_of(cause.flow, cause.team)}\n{cause.scope}, {cause.flow}"
+        table.add_row(escape(cause.item), str(cause.items), whose, due, age(now, cause.oldest_at), money, why)
     return table
 
 

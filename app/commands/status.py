@@ -63,7 +63,7 @@ async def _held(console: Console, database: Database, scope: str | None, shown: 
     for key in await held_keys(database, scope, shown):
         table.add_row(key.scope, key.flow, key.key, f"{age(now, key.held_at)} ago", key.reason)
     console.print(table)
-    console.print("release with `centra-mirakl replay CHANNEL FLOW KEY` (or `stock release`) once the cause is mended")
+    console.print("`centra-mirakl held list` says whose each is, and what to do about it")
 
 
 def age(now: datetime, then: datetime) -> str:

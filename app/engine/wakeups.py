@@ -10,10 +10,11 @@ from datetime import timedelta
 import anyio
 
 from app.clock import monotonic
+from app.store.hosts import Address
 from app.store.marks import Mark
 from app.store.notices import listen, notify
 from app.store.outbox import BEGINNING, Head, look
-from app.store.pool import DATABASE_AWAY, Address, Database
+from app.store.pool import DATABASE_AWAY, Database
 
 NOTICE_SECONDS = 0.05
 NEAR_SECONDS = 0.1

@@ -259,3 +259,21 @@ async def test_a_return_that_is_told_again_as_it_was_refunded_needs_nobody(datab
 
         await until(paid, "the payment entry is noted, and nobody is asked")
         assert (await line(service, order_id))["refunded"] == 2, "and it is refunded once"
+
+
+async def test_a_refund_that_is_there_already_and_that_nobody_can_explain_is_asked_about(database_url: str) -> None:
+    """Made by hand in the back office, or by us before the database was restored to an older state."""
+    async with shop(database_url, 'returns = {unannounced = "refund"}') as service:
+        sku = (await service.sizes())[0]["sku"]
+        order_id = await released(service, {"sku": sku, "quantity": 2})
+        parcel = await ship(service, order_id)
+        await line_becomes(service, order_id, shipped=2)
+        by_hand = {"order_id": order_id, "lines": [{"sku": sku, "quantity": 1}], "reason_code": "17"}
+        await service.admin.post(service.mirakl(), "/_sandbox/refunds", by_hand)
+        await back(service, parcel, (sku, 1))
+
+        held = await intent_becomes(service, order_id, "refund", "held", "an equal refund that nobody here made")
+        assert (await line(service, order_id))["refunded"] == 1, "nothing is sent on a guess"
+        let_go = await service.command("held", "retry", f"i{held['id']}", "--who", "Tove", "--why", "both are owed")
+        assert let_go.code == 0, let_go.errors
+        await line_becomes(service, order_id, refunded=2)

@@ -145,6 +145,9 @@ async def send(sale: Sale, intent: Intent, code: str, lines: Sequence[RefundOrde
         if sale.now < again_at:
             return Hold(Stop(intent.reason or "", Advice.RETRY_DAILY), Team.FINANCE, again_at)
     ours = {id_ for one in sale.intents for id_ in _ids(one)}
+    if intent.approved_by is None and (equal := _equal_there(sale, ours, code, lines)):
+        words = "the marketplace shows an equal refund that nobody here made: is it this one?"
+        return Hold(Stop(words, Advice.LET_GO, {"refund": ", ".join(equal)}), Team.FINANCE)
     before = Before(frozenset(ours | {entry.refund_id for entry in _shown(sale.order, code)}), tuple(lines))
     try:
         effect_id = await sale.call_once(code, MONEY, intent, before)
@@ -159,6 +162,13 @@ async def send(sale: Sale, intent: Intent, code: str, lines: Sequence[RefundOrde
         await fail_point(failpoints.MONEY_WRITTEN)
         return step
     return await _not_given(sale, intent, effect_id, code, outcome)
+
+
+def _equal_there(sale: Sale, ours: set[str], code: str, lines: Sequence[RefundOrder]) -> tuple[str, ...]:
+    """Refunds that equal these to the reason, which nobody can explain: made by hand, or by us before a restore."""
+    settled = (one.read(Refunded).refund_id for one in sale.of(Kind.CREDIT) if one.state is State.DONE)
+    found = match(lines, frozenset({*ours, *settled}), _shown(sale.order, code), currency=sale.order.currency)
+    return found.refund_ids if isinstance(found, Found) else ()
 
 
 async def _call(sale: Sale, code: str, lines: Sequence[RefundOrder], effect_id: EffectId) -> Outcome[Given]:

@@ -1,0 +1,201 @@
+"""The act `morning` of the demo: a shop as people find it after a night, with work for every team that owns some.
+
+Orders come in the evening, and each meets something that the service must not decide by itself. Thirteen hours go by,
+and nobody looks. Played for `--keep`: the manual's morning round is walked on it, by people and by a test.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import anyio
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from app.clock import Rate, wall_now
+from app.commands import held as showing
+from app.commands.demo_after_ends import read_after_sale
+from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, Line, Scene, Stage, Story
+from app.commands.demo_orders import sell_out
+from app.commands.lab import MARKET, Json, Lab, Replica, Shape
+from app.domain.after_sale import Carrier, CarrierRow
+from app.domain.teams import Team
+from app.flows.after_sale.money import MONEY
+from app.store import carriers, held
+from app.store.effects import doubt_of
+from app.store.intents import Kind
+from app.store.pool import Database
+from app.store.time import advance, set_rate_at
+
+SCALE = 120.0
+NIGHT_SECONDS = 13 * 3_600.0
+"""App seconds: more than half of the day that the marketplaces give for accepting."""
+SIZES, PLENTY = 60, 12
+ORDERS = 'short = "hold"'
+SHAPE = Shape(
+    sizes=SIZES,
+    scale=SCALE,
+    orders="on",
+    order_lines={"demo-fr": ORDERS, "demo-se": ORDERS},
+    after_sale="returns = { poll_seconds = 300 }",
+    postgres={"fsync": "off", "full_page_writes": "off"},
+)
+STRANGER = "Nord Express"
+
+
+@dataclass(slots=True)
+class Found:
+    """What the morning finds: items that need a person, by team; `faults`: what is not as it was planned."""
+
+    teams: dict[str, int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+# ------------------------------------------------------------------------------------------------------ the scripts
+
+
+async def _short(scene: Scene) -> None:
+    scene.say("[yellow]held:[/] the last unit was sold in the shop")
+
+
+async def _stranger(scene: Scene) -> None:
+    await scene.ship(carrier=STRANGER)
+    await scene.held(Kind.SHIPMENT)
+    scene.say(f"[yellow]held:[/] nobody has mapped {STRANGER}")
+
+
+async def _untracked(scene: Scene) -> None:
+    await scene.ship(tracked=False)
+    await scene.held(Kind.SHIPMENT)
+    scene.say("[yellow]held:[/] the parcel has no tracking number")
+
+
+async def _unannounced(scene: Scene) -> None:
+    await scene.come_back(await scene.ship())
+    await scene.held(Kind.REFUND)
+    scene.say("[yellow]held:[/] goods came back that no return announced")
+
+
+async def _no_balance(scene: Scene) -> None:
+    await scene.there("balance", pending=0)
+    await scene.cancel((scene.story.lines[0].sku, 1))
+    await scene.held(Kind.CANCELLATION)
+    scene.say("[yellow]held:[/] the balance does not cover its refund")
+
+
+async def _doubt(scene: Scene) -> None:
+    """The answer to its refund is lost (see `play_morning`), and the refund does not show."""
+    await scene.cancel((scene.story.lines[0].sku, 1))
+    with anyio.move_on_after(PATIENCE_SECONDS):
+        while True:
+            async with scene.stage.database.desk.acquire() as connection:
+                if await doubt_of(connection, scene.channel, scene.order_id, MONEY) is not None:
+                    break
+            await anyio.sleep(LOOK_SECONDS)
+    scene.say("[yellow]in doubt:[/] the answer to its refund was lost")
+
+
+async def _sent(scene: Scene) -> None:
+    await scene.ship()
+    await scene.becomes(order_state="SHIPPED")
+    scene.say("shipped, and told")
+
+
+# --------------------------------------------------------------------------------------------------------- the cast
+
+FR, SE = 0, 1
+SOLD_OUT = 0
+STORIES: tuple[Story, ...] = (
+    Story("short of stock", FR, "NIGHT-11-A", (Line(SOLD_OUT),), _short, 1, waits=False),
+    Story("short of stock", FR, "NIGHT-12-A", (Line(SOLD_OUT),), _short, 1, waits=False),
+    Story("short of stock", SE, "NIGHT-13-A", (Line(SOLD_OUT),), _short, 1, waits=False),
+    Story("a new carrier", FR, "NIGHT-14-A", (Line(1),), _stranger, 1),
+    Story("a new carrier", FR, "NIGHT-15-A", (Line(2),), _stranger, 1),
+    Story("no tracking number", FR, "NIGHT-16-A", (Line(3),), _untracked, 1),
+    Story("a lost answer", FR, "NIGHT-17-A", (Line(4, 2),), _doubt, 1),
+    Story("a lost answer", FR, "NIGHT-18-A", (Line(5, 2),), _doubt, 1),
+    Story("back unannounced", FR, "NIGHT-19-A", (Line(6),), _unannounced, 1),
+    Story("no balance", SE, "NIGHT-20-A", (Line(7, 2),), _no_balance, 1),
+    Story("an order as most are", SE, "NIGHT-21-A", (Line(8, 2),), _sent, 1),
+)
+EXPECTED: Mapping[str, int] = {Team.OPERATIONS: 5, Team.WAREHOUSE: 1, Team.FINANCE: 3, Team.CUSTOMER_SERVICE: 1}
+SKUS = 9
+
+
+# --------------------------------------------------------------------------------------------------------- playing
+
+
+async def play_morning(running: Lab, database: Database, progress: Progress) -> Found:
+    """Let the evening and the night go by; what needs a person then."""
+    async with database.desk.acquire() as connection:
+        for channel in running.mirakl:
+            await carriers.put(connection, channel, [CarrierRow("postnord", Carrier("POSTNORD"))], "the demo")
+    skus = await _skus(running)
+    await sell_out(running, skus[SOLD_OUT])
+    for channel, address in running.mirakl.items():
+        doubted = [s.order_id for s in STORIES if s.script is _doubt and list(running.mirakl)[s.channel] == channel]
+        lost: list[Json] = [{"code": "OR28", "kind": "drop", "about": f'"{order_id}-'} for order_id in doubted]
+        await running.ask(address, "/_sandbox/faults", {"faults": lost})
+    stage = Stage(running, database, progress, skus, await read_after_sale(running))
+    async with anyio.create_task_group() as around:
+        around.start_soon(stage.look_on)
+        async with anyio.create_task_group() as evening:
+            for story in STORIES:
+                evening.start_soon(stage.play, story)
+        around.cancel_scope.cancel()
+    await running.ask(running.centra, "/_sandbox/clock", {"advance_seconds": NIGHT_SECONDS})
+    async with database.desk.acquire() as connection:
+        await advance(connection, NIGHT_SECONDS)
+    found = Found(faults=stage.faults)
+    with anyio.move_on_after(PATIENCE_SECONDS):
+        while found.teams != EXPECTED:
+            await anyio.sleep(LOOK_SECONDS)
+            found.teams = await _teams(database)
+    if found.teams != EXPECTED:
+        found.faults.append(f"teams have {_words(found.teams)} to look at, not {_words(EXPECTED)}")
+    return found
+
+
+async def by_day(running: Lab, replica: Replica) -> Replica:
+    """From now on time passes as everywhere, so that nothing lapses while somebody reads; the service starts anew."""
+    await replica.stop()
+    now = (await running.ask(running.centra, "/_sandbox/clock", {"scale": 1.0}))["now"]
+    await set_rate_at(running.dsn, Rate(datetime.fromisoformat(str(now)), wall_now()))
+    awake = await running.start_replica()
+    await running.send_webhooks_to(awake)
+    return awake
+
+
+async def _skus(running: Lab) -> list[str]:
+    sellable = (await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}"))["sellable"]
+    units = msgspec.convert(sellable, dict[str, int])
+    return [sku for sku, count in units.items() if count >= PLENTY][:SKUS]
+
+
+async def _teams(database: Database) -> dict[str, int]:
+    """How many items need a person, by team."""
+    async with database.desk.acquire() as connection:
+        causes = await held.causes(connection, None)
+    teams: Counter[str] = Counter()
+    for cause in causes:
+        teams[showing.team_of(cause.flow, cause.team)] += cause.items
+    return dict(teams)
+
+
+def _words(teams: Mapping[str, int]) -> str:
+    return ", ".join(f"{team} {items}" for team, items in sorted(teams.items())) or "nothing"
+
+
+# --------------------------------------------------------------------------------------------------------- showing
+
+
+def show_morning(console: Console, found: Found) -> None:
+    """How much waits, and where to begin."""
+    console.print(f"thirteen hours later {sum(found.teams.values())} items need a person: {_words(found.teams)}")
+    for words in found.faults:
+        console.print(words, style="red", markup=False)
+    console.print("begin with the morning round of docs/manual/operations.md\n", highlight=False)
