@@ -119,20 +119,26 @@ class Inbox:
 
 
 @contextlib.asynccontextmanager
+async def served(app: Starlette) -> AsyncIterator[str]:
+    """Pages on the loopback; gives host and port."""
+    listener = bind("127.0.0.1", 0)
+    web = server(app)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: web.serve(sockets=[listener]))
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            web.should_exit = True
+
+
+@contextlib.asynccontextmanager
 async def receivers() -> AsyncIterator[Inbox]:
     """A webhook and a mail server on the loopback."""
     inbox = Inbox()
-    listener = bind("127.0.0.1", 0)
-    web = server(Starlette(routes=[Route("/{path:path}", inbox.take, methods=["POST"])]))
-    inbox.web = f"127.0.0.1:{listener.getsockname()[1]}"
     mail = await asyncio.start_server(inbox.take_mail, "127.0.0.1", 0)
     inbox.mail = f"127.0.0.1:{mail.sockets[0].getsockname()[1]}"
-    async with anyio.create_task_group() as group, mail:
-        group.start_soon(lambda: web.serve(sockets=[listener]))
-        try:
-            yield inbox
-        finally:
-            web.should_exit = True
+    async with mail, served(Starlette(routes=[Route("/{path:path}", inbox.take, methods=["POST"])])) as inbox.web:
+        yield inbox
 
 
 # ------------------------------------------------------------------------------------------------ the programs

@@ -14,7 +14,8 @@ from app.commands.lab import free_port
 from app.domain.progress import Outcome
 from app.domain.teams import Team
 from app.engine import gauges
-from tests.alerting import alertmanager, found_programs, prometheus, receivers, running_program
+from app.web.server import State, create_metrics
+from tests.alerting import alertmanager, found_programs, prometheus, receivers, running_program, served
 from tests.flows.service import FR, Service, order_shape, running
 
 WINDOW_HOURS = 24
@@ -46,6 +47,7 @@ async def test_an_order_that_is_not_accepted_reaches_operations_and_so_does_its_
     async with (
         running(database_url, wanted) as service,
         receivers() as inbox,
+        served(create_metrics(State())) as page,
         anyio.create_task_group() as around,
     ):
         around.start_soon(gauges.keep_gauges, service.parts, {(FR, "orders"): Team.OPERATIONS})
@@ -55,9 +57,7 @@ async def test_an_order_that_is_not_accepted_reaches_operations_and_so_does_its_
             await service.becomes(order_id, lambda record: record.accept_sent_at)
         with (
             running_program(tmp_path, *alertmanager(tmp_path, programs, inbox, alerts_to)),
-            running_program(
-                tmp_path, *prometheus(tmp_path, programs, service.address.removeprefix("http://"), alerts_to)
-            ),
+            running_program(tmp_path, *prometheus(tmp_path, programs, page, alerts_to)),
         ):
             await service.jump(0.55 * seconds)
             told = await inbox.receives(OPERATIONS, TICKET, "firing", FR)
