@@ -6,7 +6,6 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana.parts import (
     BUDGET,
-    NONE_IS_GOOD,
     NONE_OR_PAGE,
     Panel,
     bars,
@@ -14,6 +13,7 @@ from grafana.parts import (
     else_zero,
     figure,
     frame,
+    label,
     once,
     quantile,
     rate,
@@ -26,6 +26,7 @@ NAME = "platform"
 DAY = 86_400
 
 
+PAUSED = else_zero(f"sum(max by (scope) (centra_mirakl_scope_paused{selector()}))")
 EXPIRES = f"min(min without (instance, pod) (centra_mirakl_credential_expires_timestamp_seconds{selector()})) - time()"
 LOOP = "sum by (instance, le) (rate(centra_mirakl_loop_delay_seconds_bucket[$__rate_interval]))"
 NOW: list[Panel] = [
@@ -35,20 +36,16 @@ NOW: list[Panel] = [
         "short",
         "sum(centra_mirakl_ready)",
         (("red", None), ("green", 1)),
+        width=5,
     ),
     figure(
-        "Paused",
-        "Marketplaces or Centra environments whose key was refused. Mount the new key; it goes on by itself.",
+        "Paused, and unreadable",
+        "Scopes whose key was refused: mount the new one, and they go on. Facts set aside: `status` says why.",
         "short",
-        else_zero(f"sum(max by (scope) (centra_mirakl_scope_paused{selector()}))"),
+        f"{label(PAUSED, 'what', 'paused')} or {label(total('dead_letters'), 'what', 'dead letters')}",
         NONE_OR_PAGE,
-    ),
-    figure(
-        "Dead letters",
-        "Facts that could not be read, kept for a person. Good is 0; `status` shows the reason.",
-        "short",
-        total("dead_letters"),
-        NONE_IS_GOOD,
+        legend="{{what}}",
+        width=5,
     ),
     figure(
         "First credential ends in",
@@ -56,6 +53,7 @@ NOW: list[Panel] = [
         "s",
         EXPIRES,
         (("red", None), ("orange", 3 * DAY), ("green", 14 * DAY)),
+        width=5,
     ),
     figure(
         "Database size",
@@ -64,6 +62,7 @@ NOW: list[Panel] = [
         "max(centra_mirakl_database_bytes)",
         (("green", None), ("orange", 50e9)),
         decimals=1,
+        width=5,
     ),
     figure(
         "Event loop late, p99",
@@ -135,13 +134,21 @@ LIMITS: list[Panel] = [
         "Resident memory should be flat. Compare with the limit of the container.",
         "bytes",
         ("process_resident_memory_bytes and on (instance) centra_mirakl_ready", "{{instance}}"),
+        width=8,
     ),
     curve(
-        "Postgres: connections and dead rows",
-        "Connections by state, and the five tables with most dead rows. If those only grow, end the oldest one.",
+        "Connections to Postgres",
+        "By state. Idle in transaction for long holds rows back; near the server's maximum, nobody else gets in.",
         "short",
         ("max without (instance, pod) (centra_mirakl_database_connections)", "{{state}}"),
-        ("topk(5, max without (instance, pod) (centra_mirakl_table_dead_rows))", "{{table}} dead"),
+        width=8,
+    ),
+    curve(
+        "Dead rows, the five largest tables",
+        "Estimated. They rise and are vacuumed away; where they only rise, end the oldest transaction.",
+        "short",
+        ("topk(5, max without (instance, pod) (centra_mirakl_table_dead_rows))", "{{table}}"),
+        width=8,
     ),
 ]
 """Do the platforms answer, and are we near a limit?"""
