@@ -25,6 +25,9 @@ else:  # asyncpg's classes take no type arguments at run time
     Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 REPEATS = 5
+COMMAND_SECONDS = 35.0
+"""A little above the server's own limit of a statement: whoever waits longer waits for a server that is gone.
+The driver then tries to cancel the statement for as long again, before it gives the connection up."""
 COMMON = {
     "statement_timeout": "30s",
     "lock_timeout": "10s",
@@ -153,7 +156,7 @@ async def connect(
             connect=opened,
             min_size=1,
             max_size=work_size,
-            command_timeout=60,
+            command_timeout=COMMAND_SECONDS,
             server_settings=settings | PINNED,
             max_inactive_connection_lifetime=0,
             reset=_keep,
@@ -162,7 +165,7 @@ async def connect(
             connect=opened,
             min_size=1,
             max_size=desk_size,
-            command_timeout=60,
+            command_timeout=COMMAND_SECONDS,
             server_settings=settings,
             max_inactive_connection_lifetime=0,
             reset=_keep,
