@@ -16,6 +16,7 @@ from app.commands.orders import DeclinedError
 from app.settings import SettingsError
 from app.store.migrate import MigrationError
 from app.store.pool import DATABASE_AWAY
+from app.store.retention import RetentionError
 from app.wire.target import WrongAddress
 
 out = Console()
@@ -39,7 +40,7 @@ def do(work: Callable[[], Awaitable[object]]) -> object:
     ended: tuple[Exit, str] = (Exit.DONE, "")
     try:
         return anyio.run(work, backend_options={"use_uvloop": True})
-    except* (SettingsError, MigrationError, WrongAddress) as group:
+    except* (SettingsError, MigrationError, RetentionError, WrongAddress) as group:
         ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
     except* DeclinedError as group:
         ended = (Exit.DIFFERENCES, "\n".join(str(e) for e in _leaves(group)))

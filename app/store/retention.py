@@ -16,6 +16,12 @@ from app.store.statements import sql, template
 from app.store.time import read_clock
 
 MONTHS_AHEAD = 3
+
+
+class RetentionError(Exception):
+    """Nothing may be deleted by whoever asks; the message says who may."""
+
+
 _MONTH = re.compile(r"audit_(\d{4})_(\d{2})")
 
 
@@ -33,7 +39,10 @@ class Keep:
 
 
 async def trim(dsn: str, keep: Keep) -> dict[str, int]:
-    """Delete what is past its time and make the audit's coming months; how many rows (or months) of each."""
+    """Delete what is past its time and make the audit's coming months; how many rows (or months) of each.
+
+    Raises RetentionError for a role that may not.
+    """
     connection = await open_connection(dsn)
     try:
         found = {"import lines": await _in_slices(connection, "retention/import_lines", keep.import_lines)}
@@ -48,6 +57,8 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             found[name] = _count(await connection.execute(sql(statement), days))
         found["audit months"] = await _audit(connection, keep.audit_months)
         return found
+    except asyncpg.InsufficientPrivilegeError as exc:
+        raise RetentionError(f"{exc}: give the DATABASE_URL of the role centra_mirakl_migrate") from None
     finally:
         await connection.close()
 

@@ -74,6 +74,11 @@ class Command:
 
 # -------------------------------------------------------------------------------------------------------- the pages
 
+AGAIN = 10
+OWNER = "OWNER_URL"
+BY_OWNER = {"migrate", "retention"}
+"""Commands that change the schema's objects or delete: a page says so, and the demo's reader has no such role."""
+
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 CODE = re.compile(r"\s+# exit code (\d)$")
@@ -130,7 +135,7 @@ async def played(database_url: str) -> AsyncIterator[Mapping[str, str]]:
         await running.send_webhooks_to(replica)
         found = await play_morning(running, database, Progress(disable=True))
         assert not found.faults
-        yield running.told()
+        yield {**running.told(), OWNER: running.dsn}
 
 
 @asynccontextmanager
@@ -225,11 +230,19 @@ async def test_every_command_of_the_pages_does_what_its_page_says(
     assert set(ACTS) | {"check", "status", "held list"} <= {command.verb for command in found.values()}
     wrong: list[str] = []
     async with morning(database_url) as told:
-        database = await asyncpg.connect(told["DATABASE_URL"])
+        database = await asyncpg.connect(told.get(OWNER, told["DATABASE_URL"]))
         reader = Reader(database, tmp_path)
         for command in sorted(found.values(), key=lambda command: command.rank):
             words = [command.words[0], "--help"] if command.verb in ENDLESS else await reader.typed(command)
-            ended = await said(told, *words)
+            if command.verb in BY_OWNER and OWNER not in told:
+                continue
+            by_owner = {"DATABASE_URL": told[OWNER]} if command.verb in BY_OWNER else {}
+            ended = await said({**told, **by_owner}, *words)
+            for _ in range(AGAIN):  # a ceiling of the marketplace, which the page can't know of
+                if "say it again then" not in ended.errors:
+                    break
+                await anyio.sleep(1)
+                ended = await said({**told, **by_owner}, *words)
             missing = [word for word in command.headings if word not in ended.out]
             if ended.code != command.code or missing:
                 wrong.append(

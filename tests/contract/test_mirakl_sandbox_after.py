@@ -6,6 +6,7 @@ One sandbox process for the module; each test begins a week later by the sandbox
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -363,7 +364,8 @@ class TestShipments:
         assert len(rows) == 5
         left = market.pages("ST11", order_id=order_id, shipment_state_code="SHIPPING", limit=1, sort="dateCreated,DESC")
         assert [row["status"] for row in left] == ["SHIPPING", "SHIPPING"]
-        assert left[0]["created_date"] >= left[1]["created_date"]
+        newest, older = (datetime.fromisoformat(row["created_date"]) for row in left)
+        assert newest >= older
         for bad in ({"limit": "101"}, {"sort": "status"}, {"page_token": "x"}, {"shipment_state_code": "LOST"}):
             assert market.call("ST11", API.path("ST11"), params=bad).status_code == 400
 

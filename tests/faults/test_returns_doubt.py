@@ -64,6 +64,7 @@ async def _arrived(service: Service, order_ids: list[str]) -> None:
     await until(all_there, "all returns are expected in Centra", seconds=40)
 
 
+@by_command
 @pytest.mark.timeout(180)
 async def test_answers_about_the_steps_of_returns_are_lost(database_url: str) -> None:
     async with faulty_shop(database_url) as service:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.busy import busy, nothing_lost_or_doubled
 from tests.faults.deployment import Deployment, deployed, ended, metric_of
+from tests.faults.every import by_command
 from tests.faults.orders import begin, orders_shape, stocked
 
 REPLICAS = 3
@@ -32,7 +33,7 @@ async def _rolled(deployment: Deployment) -> None:
         await deployment.lab.ready(await deployment.start(wait=False, **LEASE), START_SECONDS)
 
 
-@pytest.mark.slow
+@by_command
 @pytest.mark.timeout(300)
 async def test_replicas_are_rolled_one_by_one(database_url: str) -> None:
     of = orders_shape()

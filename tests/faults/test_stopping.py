@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.faults.deployment import Deployment, Json, deployed, ended, eventually, health
+from tests.faults.every import by_command
 from tests.faults.orders import SKUS, begin, done, effects, judge, orders_shape, placed, record, stocked
 from tests.postgres import Databases
 
@@ -83,6 +84,7 @@ async def _each_once(shop: Deployment, accepted: str, refunded: str) -> None:
     await shop.rest()
 
 
+@by_command
 async def test_slow_calls_are_waited_for(shop: Deployment) -> None:
     seconds = {code: SLOW_SECONDS / length for code, length in BODY_BYTES.items()}
     await _succeeded(shop)

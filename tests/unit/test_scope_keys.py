@@ -47,7 +47,8 @@ OF_ALL_SCOPES = {
 }
 """Statements that read all scopes and do not count by scope, as those for gauges do; and for whom."""
 NO_ROWS_OF_A_SCOPE = {
-    *("app_clock/read", "app_clock/write", "outbox/notify", "reservation/lock", "webhook/expire", "webhook/seen")
+    *("database/connections", "database/size", "database/tables"),
+    *("app_clock/read", "app_clock/write", "outbox/notify", "reservation/lock", "webhook/expire", "webhook/seen"),
 }
 
 BOUND = re.compile(
