@@ -34,6 +34,7 @@ CREATE TABLE publication (
     body jsonb,                                              -- what is wanted, whole
     wanted text,                                             -- its digest
     sent text,
+    sent_body jsonb,                                         -- what was wanted when it was sent
     sent_version bigint NOT NULL DEFAULT 0,
     confirmed text,
     confirmed_version bigint NOT NULL DEFAULT 0,

@@ -20,7 +20,7 @@ MOST_PRICES = 50
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From when to when, both with their zone; None: open."""
+    """From when to when, both with their zone, or always: no marketplace takes half of it."""
 
     starts_at: datetime | None = None
     ends_at: datetime | None = None
@@ -151,8 +151,9 @@ def _sale(
     open_ = [sale for sale in policy.sales if not _is_over(sale.period, now) and sale.price_list in prices]
     open_.sort(key=lambda sale: sale.period.starts_at or now)
     for sale in open_:
-        if policy.dates_required and None in (sale.period.starts_at, sale.period.ends_at):
-            faults.append(f"the sale of price list {sale.price_list} needs a start and an end on this marketplace")
+        dates = (sale.period.starts_at, sale.period.ends_at)
+        if None in dates and (policy.dates_required or dates != (None, None)):
+            faults.append(f"the sale of price list {sale.price_list} needs a start and an end")
             return None
         amount = _amount(prices, sale.price_list, policy, faults)
         return None if amount is None else (amount, sale.period)

@@ -52,9 +52,9 @@ class Publication:
     state: Standing
     since: datetime
     reasons: tuple[str, ...]
-    body: Any
     wanted: str | None
     sent: str | None
+    sent_body: Any
     sent_version: int
     confirmed: str | None
     confirmed_version: int
@@ -163,9 +163,9 @@ def _of(row: Any) -> Publication:
         Standing(row["state"]),
         row["since"],
         tuple(msgspec.json.decode(row["reasons"] or "[]")),
-        None if row["body"] is None else msgspec.json.decode(row["body"]),
         row["wanted"],
         row["sent"],
+        None if row["sent_body"] is None else msgspec.json.decode(row["sent_body"]),
         row["sent_version"],
         row["confirmed"],
         row["confirmed_version"],

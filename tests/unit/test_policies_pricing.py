@@ -85,12 +85,13 @@ def test_field_case_7_dates_have_zones_and_both_where_they_must() -> None:
     before = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)
     prices = {SHOP: eur("59.90"), SALE: eur("39.90")}
     for ends_at, is_on in ((first, False), (second, True)):
-        policy = replace(POLICY, sales=(Sale(SALE, Period(ends_at=ends_at)),))
+        policy = replace(POLICY, sales=(Sale(SALE, Period(before - timedelta(days=1), ends_at)),))
         found = price_set(prices, policy, before)
         assert isinstance(found, PriceSet)
         assert (found.default.discount is not None) is is_on
-    strict = replace(POLICY, sales=(Sale(SALE, Period(ends_at=BOTH.ends_at)),), dates_required=True)
-    assert "needs a start and an end" in refused(prices, strict)
+    half = replace(POLICY, sales=(Sale(SALE, Period(ends_at=BOTH.ends_at)),))
+    none = replace(POLICY, sales=(Sale(SALE),), dates_required=True)
+    assert all("needs a start and an end" in refused(prices, policy) for policy in (half, none))
 
 
 @pytest.mark.parametrize(
