@@ -113,7 +113,8 @@ class Event:
     """Something about an object may have changed; what came along is its state now, not its state then.
 
     `sizes` carry stock (stock events); `size_ids` names every size touched, those without stock here have to
-    be read; `product_ids` the products that are described or presented otherwise (a price names none). `is_gone`: the object was deleted. `unclear`: it could not be read here, so read by `object_id`.
+    be read; `product_ids` the products that may be described otherwise (a price names none). `is_gone`: the object
+    was deleted. `unclear`: it could not be read here, so read by `object_id`.
     """
 
     id: int
