@@ -1,9 +1,9 @@
 """The prices of a SKU reach a marketplace, all of them at once.
 
-A key is a SKU of the channel that is listed there. A pass takes the slot and the permit of PRI01, derives the full price
-set of each due SKU from Centra's price lists, and posts one file: a set is whole or nothing, since the file takes away
-what it does not mention. A price that falls below the floor, is in another currency, or moves too far waits for a
-person. Where the operator approves prices, a set that was taken is pending until the live offer shows it.
+A key is a SKU of the channel that is listed there. A pass takes the slot and the permit of PRI01, derives the full
+price set of each due SKU from Centra's price lists, and posts one file: a set is whole or nothing, since the file
+takes away what it does not mention. A price that falls below the floor, is in another currency, or moves too far waits
+for a person. Where the operator approves prices, a set that was taken is pending until the live offer shows it.
 
 PRI01 is a *safe* effect (`engine/bulk`).
 """
@@ -11,127 +11,81 @@ PRI01 is a *safe* effect (`engine/bulk`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 
 from app import failpoints
 from app.domain.catalogue import Price
 from app.domain.ids import EffectId, ImportId, Scope, Sku
 from app.domain.teams import Team
-from app.engine.bulk import Bulk, LineError, Progress, Upload, hand_back, progress_of, send
-from app.engine.flow import Flow, Pass
-from app.mirakl.client import MiraklClient
+from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, send
+from app.engine.flow import Flow, Pass, Services
+from app.flows.publishing.plan import Plan, upload
 from app.mirakl.offer_schema import VolumePrice
 from app.mirakl.prices import FILE_LIMIT, OfferPrices, PriceRow
 from app.mirakl.schema import PlatformConfiguration
-from app.policies.pricing import PricePolicy, PriceSet, Sale, Tag, jump, price_set
+from app.policies.pricing import Period, PricePolicy, PriceSet, Sale, Tag, jump, price_set
 from app.policy_settings import PriceSettings, SaleSettings
 from app.settings import Channel
-from app.store import mirrors, products, publications
-from app.store.imports import Line
+from app.store import mirrors, offers, products, publications
 from app.store.marks import Mark
-from app.store.outbox import Claim, Held, Verdict
+from app.store.outbox import Claim, Verdict
 from app.store.pool import Connection
-from app.store.products import Known, digest_of
-from app.store.publications import Kind, Publication, Standing, Wanted
+from app.store.products import Known
+from app.store.publications import Kind, Publication
 from app.wire.outcome import Applied, Outcome
 
 PRICES = Kind.PRICES.value
-RELEASE = "check it, then `centra-mirakl catalogue release`"
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a pass decided: verdicts, what is wanted, and what leaves with its lines and claims."""
-
-    verdicts: dict[Claim, Verdict] = field(default_factory=dict)
-    wanted: list[Wanted] = field(default_factory=list)
-    sets: list[OfferPrices] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
 
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
     """Derive the price sets of the claimed SKUs and post those that the marketplace does not have."""
     services, scope = turn.services, turn.scope
-    channel = services.channel(scope)
     async with services.database.work.acquire() as connection:
-        plan = await _plan(turn, connection, channel)
-        await publications.want(connection, scope, Kind.PRICES, plan.wanted)
+        plan = await _plan(turn, connection, services.channel(scope))
+    await plan.write(turn)
     if not plan.lines:
         await hand_back(turn)
         return plan.verdicts
 
-    async def write(connection: Connection) -> None:
-        sent = [(line.key, line.digest or "", line.version) for line in plan.lines]
-        await publications.write_sent(connection, scope, Kind.PRICES, sent)
-
     async def post(effect_id: EffectId) -> Outcome[str]:
         return await services.mirakl[scope].pri01_import_prices(
-            plan.sets, permit=turn.permit, effect_id=str(effect_id), usable_until=turn.usable_until
+            plan.bodies, permit=turn.permit, effect_id=str(effect_id), usable_until=turn.usable_until
         )
 
-    return plan.verdicts | await send(turn, BULK, Upload(plan.lines, plan.claims, write, post))
+    return plan.verdicts | await send(turn, BULK, upload(turn, plan, post))
 
 
 # ------------------------------------------------------------------------------------------------------ deciding
 
 
-async def _plan(turn: Pass, connection: Connection, channel: Channel) -> Plan:
+async def _plan(turn: Pass, connection: Connection, channel: Channel) -> Plan[OfferPrices]:
     by_key = {claim.key: claim for claim in turn.claims}
     keys = sorted(by_key)
     configuration = await mirrors.read_mirror(connection, turn.scope, "PC01", PlatformConfiguration)
     policy = price_policy(channel, None if configuration is None else configuration.value)
     known = await products.of_skus(connection, turn.services.source, keys)
     told = await publications.read(connection, turn.scope, Kind.PRICES, keys)
-    listed = await publications.read(connection, turn.scope, Kind.OFFERS, keys)
-    plan, now = Plan(), turn.services.clock.now()
-    for key in keys:
-        if key in known and not known[key].gone and _is_listed(listed.get(key)):
-            found = price_set(prices_of(known[key]), policy, now)
-            _take(plan, by_key[key], found, told.get(key), policy, dry_run=channel.prices.mode == "dry_run")
+    plan = Plan[OfferPrices](Kind.PRICES, told, channel.prices.mode == "dry_run")
+    now = turn.services.clock.now()
+    for sku in await offers.listed(connection, turn.scope, keys):  # others have no prices yet
+        if sku in known and not known[sku].gone:
+            _decide(plan, by_key[sku], price_set(prices_of(known[sku]), policy, now), policy)
     return plan
 
 
-def _is_listed(offer: Publication | None) -> bool:
-    """Whether the marketplace has the offer; where offers are none of ours it is asked by the read-back."""
-    return offer is None or offer.confirmed is not None
-
-
-def _take(
-    plan: Plan,
-    claim: Claim,
-    found: PriceSet | list[str],
-    told: Publication | None,
-    policy: PricePolicy,
-    *,
-    dry_run: bool,
-) -> None:
+def _decide(plan: Plan[OfferPrices], claim: Claim, found: PriceSet | list[str], policy: PricePolicy) -> None:
     if isinstance(found, list):
-        plan.wanted.append(Wanted(claim.key, Standing.HELD, tuple(found)))
-        plan.verdicts[claim] = Held("; ".join(found))
+        plan.hold(claim, found)
         return
-    digest = digest_of(found)
-    if told is not None and told.is_settled(digest):
+    words = jump(_before(plan.told.get(claim.key)), found, policy)
+    if words is not None and not plan.is_approved(claim, found):
+        plan.hold(claim, [words], found)
         return
-    is_approved = told is not None and told.approved == digest
-    before = _default_of(told)
-    words = None if is_approved else jump(before, found, policy)
-    if words is not None:
-        plan.wanted.append(Wanted(claim.key, Standing.HELD, (words,), found, digest))
-        plan.verdicts[claim] = Held(f"{words}; {RELEASE}")
-        return
-    plan.wanted.append(Wanted(claim.key, told.state if told else Standing.NEW, (), found, digest))
-    if dry_run and not is_approved:
-        return
-    plan.sets.append(rows_of(Sku(claim.key), found))
-    plan.lines.append(Line(claim.key, claim.version, 0, claim.dirty_since, digest))
-    plan.claims.append(claim)
+    plan.send(claim, found, rows_of(Sku(claim.key), found))
 
 
-def _default_of(told: Publication | None) -> Decimal | None:
+def _before(told: Publication | None) -> Decimal | None:
     """The default price that was sent last."""
     return None if told is None or told.sent_body is None else Decimal(told.sent_body["tags"][0]["amount"])
 
@@ -141,7 +95,7 @@ def price_policy(channel: Channel, configuration: PlatformConfiguration | None) 
     own: PriceSettings = channel.prices
     assert own.price_list is not None, "the settings see to it"
     features = configuration.features if configuration is not None else None
-    decimals = features.offer_prices_decimals if features is not None else None
+    decimals = str(features.offer_prices_decimals if features is not None else "")
     pricing = features.pricing if features is not None else None
     return PricePolicy(
         currency=channel.currency,
@@ -152,7 +106,7 @@ def price_policy(channel: Channel, configuration: PlatformConfiguration | None) 
         sales=[_sale(one) for one in own.sales],
         floor=own.floor,
         largest_change=own.largest_change,
-        decimals=int(decimals) if decimals and decimals.isdigit() else 2,
+        decimals=int(decimals) if decimals.isdigit() else 2,
         dates_required=bool(pricing and pricing.discount_period_required),
     )
 
@@ -190,8 +144,8 @@ def _row(tag: Tag) -> PriceRow:
     )
 
 
-async def _status(mirakl: MiraklClient, remote_id: str) -> Outcome[Progress]:
-    answer = await mirakl.pri02_get_price_import(remote_id)
+async def _status(services: Services, scope: Scope, remote_id: str) -> Outcome[Progress]:
+    answer = await services.mirakl[scope].pri02_get_price_import(remote_id)
     if not isinstance(answer, Applied):
         return answer
     found = answer.value
@@ -199,8 +153,8 @@ async def _status(mirakl: MiraklClient, remote_id: str) -> Outcome[Progress]:
     return Applied(progress_of(found.status, has_report=bool(found.has_error_report or found.lines_in_error)))
 
 
-async def _report(mirakl: MiraklClient, remote_id: str) -> Outcome[list[LineError]]:
-    answer = await mirakl.pri03_get_price_import_errors(remote_id)
+async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[list[LineError]]:
+    answer = await services.mirakl[scope].pri03_get_price_import_errors(remote_id)
     if not isinstance(answer, Applied):
         return answer
     return Applied([LineError(line.message, line.columns.get("offer-sku", ""), line.line) for line in answer.value])
@@ -224,7 +178,7 @@ BULK = Bulk(
     report=_report,
     confirm=_confirm,
     void=_void,
-    points=(failpoints.PRICES_SENT, failpoints.PRICES_POSTED, failpoints.PRICES_STORED),
+    points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
 )
 
 FLOW = Flow(

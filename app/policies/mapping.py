@@ -7,55 +7,13 @@ where to mend it, and holds its own product only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from app.domain.listing import ANY_LANGUAGE, Attribute, Fault, Item, Row, Texts
+from app.policies.catalogue_map import CatalogueMap, Rule
 
 IN_MAP = "mend it in the map of the channel"
 _HOLE = re.compile(r"\{([^{}]*)\}")
-
-
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an attribute's value comes from: one of a field of Centra, a constant, or a template with {fields}.
-
-    `language`: of Centra's texts, where it is not the one of the attribute's locale or of the map.
-    """
-
-    field: str = ""
-    constant: str = ""
-    template: str = ""
-    language: str = ""
-
-    def __post_init__(self) -> None:
-        if sum(map(bool, (self.field, self.constant, self.template))) != 1:
-            raise ValueError("give one of field, constant and template")
-
-
-class CatalogueMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The map of a channel. `attributes` hold for all categories, `by_category` (by hierarchy code) go before them.
-
-    `values`: by the code of a value list, Centra's word (case and blanks do not matter) to the list's code. `language`:
-    the shop's own, in which Centra's untranslated texts are.
-    """
-
-    category: str
-    """Code of the attribute that names the category."""
-    language: str = "en"
-    categories: dict[str, str] = {}
-    attributes: dict[str, Rule] = {}
-    by_category: dict[str, dict[str, Rule]] = {}
-    values: dict[str, dict[str, str]] = {}
-
-    def __post_init__(self) -> None:
-        for name in (*self.categories, *(word for words in self.values.values() for word in words)):
-            if not name.strip():
-                raise ValueError("a category or value without a name is mapped")
-
-    def rule_for(self, hierarchy: str, code: str) -> Rule | None:
-        """Where an attribute comes from in a category."""
-        return self.by_category.get(hierarchy, {}).get(code) or self.attributes.get(code)
 
 
 def folded(word: str) -> str:
@@ -70,11 +28,11 @@ def hierarchy_of(item: Item, catalogue: CatalogueMap) -> str | None:
 
 
 def row_of(
-    item: Item, catalogue: CatalogueMap, attributes: Sequence[Attribute], separator: str
+    item: Item, catalogue: CatalogueMap, attributes_of: Callable[[str], Sequence[Attribute]], separator: str
 ) -> tuple[Row, tuple[Fault, ...]] | Fault:
     """The item in the marketplace's words, and what could not be said in them; a fault where it has no category.
 
-    `attributes`: those of its category. `separator`: what the marketplace puts between several values.
+    `attributes_of`: those of a category. `separator`: what the marketplace puts between several values.
     """
     hierarchy = hierarchy_of(item, catalogue)
     if hierarchy is None:
@@ -83,7 +41,7 @@ def row_of(
         return Fault(catalogue.category, words, "add it to [categories] of the channel's map")
     values: dict[str, str] = {catalogue.category: hierarchy}
     faults: list[Fault] = []
-    for attribute in attributes:
+    for attribute in attributes_of(hierarchy):
         rule = catalogue.rule_for(hierarchy, attribute.code)
         if attribute.code == catalogue.category or rule is None:
             continue

@@ -6,40 +6,18 @@ An OF24 that leaves a member out takes it away, so an offer is built whole or no
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.domain.listing import Fault, Item, Offer
-from app.policies.mapping import IN_MAP, Rule, values_of
+from app.policies.catalogue_map import OfferTerms, Rule
+from app.policies.mapping import IN_MAP, values_of
 from app.policies.product_rules import IN_CENTRA, is_gtin
 
 LONGEST_SKU = 40
 LONGEST_DESCRIPTION = 2000
 LONGEST_LEAD_DAYS = 44
-BY_EAN = Rule(field="size.ean")
 _SHORT_TEXT = re.compile(r"[^/]{1,40}")
-
-
-@dataclass(frozen=True, slots=True)
-class OfferPolicy:
-    """What a channel decides. Rules read Centra's fields as the product map does; `language` is the map's.
-
-    `product_code_type`: EAN where offers are tied to products by it, else SHOP_SKU or the operator's own.
-    """
-
-    language: str
-    state: str = "11"
-    product_code: Rule = BY_EAN
-    product_code_type: str = "EAN"
-    description: Rule | None = None
-    lead_time_days: int | None = None
-    logistic_class: Rule | None = None
-    product_tax_code: Rule | None = None
-    min_order_quantity: int | None = None
-    max_order_quantity: int | None = None
-    package_quantity: int | None = None
-    min_quantity_alert: int | None = None
-    additional: Mapping[str, Rule] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +29,28 @@ class OfferChoices:
     required_fields: Collection[str] = ()
 
 
-def offer_of(item: Item, policy: OfferPolicy, choices: OfferChoices) -> Offer | list[Fault]:
+def offer_of(item: Item, terms: OfferTerms, choices: OfferChoices, language: str) -> Offer | list[Fault]:
     """The whole offer, or everything that is wrong with it."""
     faults: list[Fault] = []
     if not _SHORT_TEXT.fullmatch(item.sku):
         faults.append(Fault("shop_sku", f"{item.sku!r} is longer than {LONGEST_SKU} characters or has a /", IN_CENTRA))
-    code = _one(item, policy.product_code, policy.language)
+    code = _one(item, terms.product_code, language)
     if not code:
-        faults.append(Fault("product_id", f"it has no {policy.product_code_type}", "fill it in Centra"))
-    elif policy.product_code_type in ("EAN", "GTIN", "UPC") and not is_gtin(code):
-        faults.append(Fault("product_id", f"{code!r} is no valid {policy.product_code_type}", IN_CENTRA))
-    if choices.states is not None and policy.state not in choices.states:
-        faults.append(Fault("state_code", f"the marketplace has no state {policy.state}", "set `state` of the channel"))
-    if policy.lead_time_days is not None and not 0 <= policy.lead_time_days <= LONGEST_LEAD_DAYS:
-        faults.append(Fault("leadtime_to_ship", f"{policy.lead_time_days} days are not taken", "set it below 45 days"))
-    logistic_class = _one(item, policy.logistic_class, policy.language)
+        faults.append(Fault("product_id", f"it has no {terms.product_code_type}", "fill it in Centra"))
+    elif terms.product_code_type in ("EAN", "GTIN", "UPC") and not is_gtin(code):
+        faults.append(Fault("product_id", f"{code!r} is no valid {terms.product_code_type}", IN_CENTRA))
+    if choices.states is not None and terms.state not in choices.states:
+        faults.append(Fault("state_code", f"the marketplace has no state {terms.state}", "set `state` of the channel"))
+    if terms.lead_time_days is not None and not 0 <= terms.lead_time_days <= LONGEST_LEAD_DAYS:
+        faults.append(Fault("leadtime_to_ship", f"{terms.lead_time_days} days are not taken", "set it below 45 days"))
+    logistic_class = _one(item, terms.logistic_class, language)
     if logistic_class and choices.logistic_classes is not None and logistic_class not in choices.logistic_classes:
         faults.append(Fault("logistic_class", f"the marketplace has no class {logistic_class!r}", IN_MAP))
-    description = _one(item, policy.description, policy.language)
+    description = _one(item, terms.description, language)
     if len(description) > LONGEST_DESCRIPTION:
         words = f"has {len(description)} characters, at most {LONGEST_DESCRIPTION} are taken"
         faults.append(Fault("description", words, IN_CENTRA))
-    additional = {
-        name: value for name, rule in (policy.additional or {}).items() if (value := _one(item, rule, policy.language))
-    }
+    additional = {name: value for name, rule in terms.additional.items() if (value := _one(item, rule, language))}
     faults += [
         Fault(name, "the marketplace requires this field of an offer, and it is empty", IN_MAP)
         for name in choices.required_fields
@@ -85,16 +61,16 @@ def offer_of(item: Item, policy: OfferPolicy, choices: OfferChoices) -> Offer | 
     return Offer(
         sku=item.sku,
         product_code=code,
-        product_code_type=policy.product_code_type,
-        state=policy.state,
+        product_code_type=terms.product_code_type,
+        state=terms.state,
         description=description,
-        lead_time_days=policy.lead_time_days,
+        lead_time_days=terms.lead_time_days,
         logistic_class=logistic_class,
-        product_tax_code=_one(item, policy.product_tax_code, policy.language),
-        min_order_quantity=policy.min_order_quantity,
-        max_order_quantity=policy.max_order_quantity,
-        package_quantity=policy.package_quantity,
-        min_quantity_alert=policy.min_quantity_alert,
+        product_tax_code=_one(item, terms.product_tax_code, language),
+        min_order_quantity=terms.min_order_quantity,
+        max_order_quantity=terms.max_order_quantity,
+        package_quantity=terms.package_quantity,
+        min_quantity_alert=terms.min_quantity_alert,
         additional=additional,
     )
 

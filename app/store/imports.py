@@ -137,6 +137,12 @@ async def read_lines(connection: Connection, import_id: ImportId) -> list[Line]:
     return [Line(r["key"], r["version"], r["value"], r["dirty_since"], r["digest"]) for r in rows]
 
 
+async def done_since(connection: Connection, scope: str, kind: str, after: int) -> list[tuple[ImportId, str]]:
+    """Finished imports of a kind after one of them, oldest first: our number and the marketplace's."""
+    rows = await connection.fetch(sql("import/done_since"), scope, kind, after)
+    return [(ImportId(row["id"]), row["remote_id"]) for row in rows]
+
+
 async def usual_seconds(database: Database, scope: str, kind: str) -> float | None:
     """App seconds that the slowest of the last five imports took; None before the first."""
     value = await database.work.fetchval(sql("import/usual_seconds"), scope, kind)

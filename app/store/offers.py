@@ -166,6 +166,17 @@ async def marks_for(
     return [Mark(r["scope"], STOCK, r["sku"], since=(since or {}).get(Sku(r["sku"]))) for r in rows]
 
 
+async def listed(connection: Connection, channel: str, skus: Iterable[str]) -> list[Sku]:
+    """Those of the SKUs that the marketplace lists."""
+    rows = await connection.fetch(sql("offer/listed"), [channel], sorted(set(skus)))
+    return [Sku(row["sku"]) for row in rows]
+
+
+async def list_new(connection: Connection, channel: str, skus: Iterable[str]) -> None:
+    """An import made these offers: they are listed, whatever the last export said."""
+    await connection.execute(sql("offer/list"), channel, sorted(set(skus)))
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """An offer as the marketplace shows it."""

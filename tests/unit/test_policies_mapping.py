@@ -20,8 +20,9 @@ from app.domain.catalogue import (
 )
 from app.domain.ids import SizeId, Sku
 from app.domain.listing import Attribute, Fault, Item, Row
+from app.policies.catalogue_map import CatalogueMap, Rule
 from app.policies.items import items_of
-from app.policies.mapping import CatalogueMap, Rule, fields_of, row_of, stale_codes
+from app.policies.mapping import fields_of, row_of, stale_codes
 from app.policies.product_rules import faults_of, is_gtin, shared_codes
 
 EAN = "7300000000011"
@@ -64,7 +65,7 @@ def item(**fields: str) -> Item:
 
 
 def row(found: Item, catalogue: CatalogueMap = MAP, attributes: tuple[Attribute, ...] = ALL) -> tuple[Row, list[str]]:
-    outcome = row_of(found, catalogue, attributes, "|")
+    outcome = row_of(found, catalogue, lambda _: attributes, "|")
     assert not isinstance(outcome, Fault)
     return outcome[0], [str(fault) for fault in outcome[1]]
 
@@ -102,7 +103,7 @@ def test_field_case_65_a_text_of_another_language_is_no_substitute() -> None:
 def test_the_closest_category_that_is_mapped_counts() -> None:
     closer = msgspec.structs.replace(MAP, categories={"women": "W", "Women/Knitwear/Jumpers": "J"})
     assert row(item(), closer)[0].hierarchy == "J"
-    outcome = row_of(item(), msgspec.structs.replace(MAP, categories={"men": "M"}), ALL, "|")
+    outcome = row_of(item(), msgspec.structs.replace(MAP, categories={"men": "M"}), lambda _: ALL, "|")
     assert str(outcome) == (
         "category: Centra's category 'women/knitwear/jumpers' is not mapped;"
         " add it to [categories] of the channel's map"

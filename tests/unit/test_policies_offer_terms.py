@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from app.domain.ids import Sku
 from app.domain.listing import Item, Offer
-from app.policies.mapping import Rule
-from app.policies.offer_terms import OfferChoices, OfferPolicy, offer_of
+from app.policies.catalogue_map import OfferTerms, Rule
+from app.policies.offer_terms import OfferChoices, offer_of
 
 ITEM = Item(
     Sku("VX-100-M"),
@@ -17,8 +18,7 @@ ITEM = Item(
     ("women",),
     {"size.ean": {"": ("7300000000011",)}, "display.description": {"fr": ("Pull en laine",)}, "class": {"": ("S",)}},
 )
-POLICY = OfferPolicy(
-    language="fr",
+TERMS = OfferTerms(
     description=Rule(field="display.description"),
     lead_time_days=2,
     logistic_class=Rule(field="class"),
@@ -29,7 +29,7 @@ CHOICES = OfferChoices(states={"11"}, logistic_classes={"S", "M"}, required_fiel
 
 
 def test_an_offer_is_built_whole() -> None:
-    assert offer_of(ITEM, POLICY, CHOICES) == Offer(
+    assert offer_of(ITEM, TERMS, CHOICES, "fr") == Offer(
         sku=Sku("VX-100-M"),
         product_code="7300000000011",
         product_code_type="EAN",
@@ -43,7 +43,7 @@ def test_an_offer_is_built_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "policy", "words"),
+    ("item", "terms", "words"),
     [
         ({"sku": Sku("VX/100")}, {}, "longer than 40 characters or has a /"),
         ({"sku": Sku("X" * 41)}, {}, "longer than 40 characters or has a /"),
@@ -57,12 +57,12 @@ def test_an_offer_is_built_whole() -> None:
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_cut(
-    item: dict[str, object], policy: dict[str, object], words: str
+    item: dict[str, object], terms: dict[str, object], words: str
 ) -> None:
-    found = offer_of(replace(ITEM, **item), replace(POLICY, **policy), CHOICES)  # type: ignore[arg-type]
+    found = offer_of(replace(ITEM, **item), msgspec.structs.replace(TERMS, **terms), CHOICES, "fr")  # type: ignore[arg-type]
     assert isinstance(found, list)
     assert words in "; ".join(map(str, found))
 
 
 def test_what_was_not_read_yet_is_not_held_against_it() -> None:
-    assert isinstance(offer_of(ITEM, replace(POLICY, state="99"), OfferChoices()), Offer)
+    assert isinstance(offer_of(ITEM, msgspec.structs.replace(TERMS, state="99"), OfferChoices(), "fr"), Offer)

@@ -1,0 +1,87 @@
+"""What a pass over SKUs decides: what is wanted of each, what is held and why, and what leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from app.domain.ids import EffectId
+from app.engine.bulk import Upload
+from app.engine.flow import Pass
+from app.store import publications
+from app.store.imports import Line
+from app.store.outbox import Claim, Held, Verdict
+from app.store.pool import Connection
+from app.store.products import digest_of
+from app.store.publications import Kind, Publication, Standing, Wanted
+from app.wire.outcome import Outcome
+
+RELEASE = "check it, then `centra-mirakl catalogue release`"
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Plan(Generic[T]):
+    """One pass. `told`: what is known of each key; `dry_run`: nothing leaves but what a person let go."""
+
+    kind: Kind
+    told: dict[str, Publication]
+    dry_run: bool = False
+    verdicts: dict[Claim, Verdict] = field(default_factory=dict)
+    wanted: list[Wanted] = field(default_factory=list)
+    bodies: list[T] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+
+    def stands(self, claim: Claim, state: Standing, reasons: Sequence[str] = ()) -> None:
+        """Nothing is sent of it now."""
+        told = self.told.get(claim.key)
+        if told is None or told.state is not state or told.reasons != tuple(reasons):
+            self.wanted.append(Wanted(claim.key, state, tuple(reasons)))
+
+    def hold(self, claim: Claim, reasons: Sequence[str], wanted: object = None) -> None:
+        """It waits for a person; `wanted`: what they may let go."""
+        digest = None if wanted is None else digest_of(wanted)
+        self.wanted.append(Wanted(claim.key, Standing.HELD, tuple(reasons), wanted, digest))
+        self.verdicts[claim] = Held("; ".join(reasons) + (f"; {RELEASE}" if wanted is not None else ""))
+
+    def is_approved(self, claim: Claim, wanted: object) -> bool:
+        """Whether a person let exactly this go."""
+        told = self.told.get(claim.key)
+        return told is not None and told.approved is not None and told.approved == digest_of(wanted)
+
+    def send(self, claim: Claim, wanted: object, body: T) -> None:
+        """It leaves as `body`, unless the marketplace is known to have what is wanted."""
+        told, digest = self.told.get(claim.key), digest_of(wanted)
+        if told is not None and told.is_settled(digest):
+            if told.state is Standing.HELD:  # what was wrong is mended
+                self.wanted.append(Wanted(claim.key, Standing.LIVE, (), wanted, digest))
+            return
+        state = Standing.NEW if told is None or told.state is Standing.HELD else told.state
+        self.wanted.append(Wanted(claim.key, state, (), wanted, digest))
+        if self.dry_run and not self.is_approved(claim, wanted):
+            return
+        self.bodies.append(body)
+        self.lines.append(Line(claim.key, claim.version, 0, claim.dirty_since, digest))
+        self.claims.append(claim)
+
+    async def write(self, turn: Pass) -> None:
+        """Write down what was decided."""
+        if self.wanted:
+            async with turn.services.database.work.acquire() as connection:
+                await publications.want(connection, turn.scope, self.kind, self.wanted)
+
+    async def write_sent(self, connection: Connection, scope: str) -> None:
+        """Write down what is about to leave."""
+        sent = [(line.key, line.digest or "", line.version) for line in self.lines]
+        await publications.write_sent(connection, scope, self.kind, sent)
+
+
+def upload(turn: Pass, plan: Plan[T], post: Callable[[EffectId], Awaitable[Outcome[str]]]) -> Upload:
+    """What leaves, as `engine/bulk` sends it."""
+
+    async def write(connection: Connection) -> None:
+        await plan.write_sent(connection, turn.scope)
+
+    return Upload(plan.lines, plan.claims, write, post)
