@@ -1,4 +1,4 @@
-"""A marketplace changes its categories, attributes or lists, or a person imports a map: what that means is said at once.
+"""A marketplace changes its categories or lists, or a person imports a map: what that means is said at once.
 
 One key for each channel, marked by both. What the map lacks for a category that it uses, and what it names and the
 marketplace has no more, is held for ecommerce before it blocks a product; then every product of the channel is checked

@@ -84,9 +84,17 @@ async def read(connection: Connection, scope: str, kind: Kind, keys: Iterable[st
     return {row["key"]: _of(row) for row in rows}
 
 
-async def page(connection: Connection, scope: str, kind: Kind, after: str, limit: int) -> list[Publication]:
-    """The next ones of a channel, in order of their keys."""
-    return [_of(row) for row in await connection.fetch(sql("publication/page"), scope, kind.value, after, limit)]
+async def open_ones(
+    connection: Connection, scope: str, kind: Kind, state: Standing | None, limit: int
+) -> list[Publication]:
+    """What is not live, or what stands in one way, longest first."""
+    named = None if state is None else state.value
+    return [_of(row) for row in await connection.fetch(sql("publication/open_ones"), scope, kind.value, named, limit)]
+
+
+async def count(connection: Connection, scope: str, kind: Kind) -> dict[str, int]:
+    """How many stand how."""
+    return {row["state"]: row["keys"] for row in await connection.fetch(sql("publication/count_of"), scope, kind.value)}
 
 
 async def want(connection: Connection, scope: str, kind: Kind, wanted: Iterable[Wanted]) -> None:
