@@ -9,7 +9,8 @@ POST /_sandbox/products {"verdicts": [{"sku" (the shop's), "kind" REJECTED | NOT
     SYNCHRONIZATION_ISSUE, "reason_code", "reason_label", "message", "attribute"}]} of a product that is live: at once;
     of any other: when it is decided next
 POST /_sandbox/products {"sent_seconds": n | null, "decide": true} how long SENT lasts; decides all that is SENT
-GET  /_sandbox/products -> {"sources": {shop SKU: {"status", "pending", "category", ...}}, "products": live ones}
+GET  /_sandbox/products -> {"sources": {shop SKU: {"status", "pending", "category", ...}}, "products": live ones,
+    "imports": [as P42 shows them]}
 GET  /_sandbox/offers/live[?sku=] -> {"offers": {sku: as OF21 shows it}}
 POST /_sandbox/offers/differences {"offers": [{"sku", "quantity"?, "price"?, "leadtime_to_ship"?, "logistic_class"?,
     "state_code"?}]} -> {"missing", "unwanted", "same", and for each member how many differ}
@@ -52,7 +53,7 @@ def catalogue_admin_routes(shop: Shop, imports: ProductImports) -> list[Route]:
     async def at_products(request: Request) -> Response:
         if request.method == "POST":
             _act(shop, imports, await json_object(request))
-        return JSONResponse(shop.products.public())
+        return JSONResponse({**shop.products.public(), "imports": imports.public()})
 
     async def at_live(request: Request) -> Response:
         wanted = request.query_params.get("sku")

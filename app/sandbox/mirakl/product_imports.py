@@ -218,6 +218,10 @@ class ProductImports:
             self.decide(stored)
         return len(sent)
 
+    def public(self) -> list[dict[str, Any]]:
+        """For the admin: every import, the oldest first, as P42 shows it."""
+        return [self._shown(stored) for stored in self._imports.values()]
+
     def _count(self, stored: ProductImport, name: str) -> None:
         stored.integration[name] = stored.integration.get(name, 0) + 1
 
