@@ -34,7 +34,7 @@ from starlette.routing import Route
 from app.sandbox.admin import json_object, refusing_nonsense
 from app.sandbox.mirakl.catalogue import Catalogue
 from app.sandbox.mirakl.offer_shown import lead_time, listed
-from app.sandbox.mirakl.offers import Offer
+from app.sandbox.mirakl.offers import Offer, Price
 from app.sandbox.mirakl.product_imports import ProductImports
 from app.sandbox.mirakl.product_rules import check_digit
 from app.sandbox.mirakl.products import Verdict
@@ -83,15 +83,12 @@ def fill(shop: Shop, config: dict[str, Any]) -> None:
     """What the config asks for in bulk."""
     many = config.get("many_offers") or {}
     prefix, digits = str(many.get("prefix", "LOAD-")), int(many.get("digits", 6))
-    shop.put_offers(
-        {
-            "sku": f"{prefix}{number:0{digits}}",
-            "ean": load_ean(number),
-            "price": Decimal(10 + number % 90) + Decimal("0.9"),
-            "quantity": number % 50,
-        }
-        for number in range(1, int(many.get("count", 0)) + 1)
-    )
+    for number in range(1, int(many.get("count", 0)) + 1):
+        sku = f"{prefix}{number:0{digits}}"
+        offer = shop.new_offer(sku, f"P-{sku}")
+        offer.prices = (Price(Decimal(10 + number % 90) + Decimal("0.9")),)
+        offer.global_quantity = number % 50
+        shop.products.put(offer.product_sku, "", sku, {"EAN": load_ean(number)})
     leaves = [code for code in shop.products.catalogue.categories if shop.products.catalogue.is_leaf(code)]
     first = int(many.get("count", 0)) + 1
     for number in range(first, first + int((config.get("many_products") or {}).get("count", 0))):

@@ -46,6 +46,10 @@ class Price:
     def is_default(self) -> bool:
         return self.context == _DEFAULT_CONTEXT
 
+    def holds(self, at: float) -> bool:
+        """Whether its period is now."""
+        return (self.start is None or self.start <= at) and (self.end is None or at <= self.end)
+
     def is_discounted(self, at: float) -> bool:
         started = self.discount_start is None or self.discount_start <= at
         return self.discount is not None and started and (self.discount_end is None or at <= self.discount_end)

@@ -185,7 +185,7 @@ class Shop:
             "PRODUCT_STATUS_REJECTED": product is not None and not product.live,
             "NOT_IN_AVAILABILITY_PERIOD": ended or not started,
             "AVAILABLE_QUANTITY_LESS_THAN_MIN_ORDER_QUANTITY": 0 < quantity < (details.min_order_quantity or 0),
-            "NO_ACTIVE_PRICE": not offer.prices,
+            "NO_ACTIVE_PRICE": not any(price.holds(at) for price in offer.prices),
         }
         return [reason for reason, does in holds.items() if does]
 
