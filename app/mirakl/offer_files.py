@@ -24,10 +24,8 @@ def offers_file(offers: Sequence[OfferWrite], delimiter: str) -> bytes:
 
     Raises UnwritableText, and ValueError for a custom field that is called like a column of the platform.
     """
-    lines = [_line(offer) for offer in offers]
-    more = dict.fromkeys(name for line in lines for name in line if name not in OFFER_COLUMNS)
-    columns = (*OFFER_COLUMNS, *more)
-    return csv_file(columns, ([line.get(name, "") for name in columns] for line in lines), delimiter)
+    columns = tuple(dict.fromkeys((*OFFER_COLUMNS, *(name for line in map(_line, offers) for name in line))))
+    return csv_file(columns, ([line.get(name, "") for name in columns] for line in map(_line, offers)), delimiter)
 
 
 def text_of(value: str | int | bool | Decimal | When | None) -> str:

@@ -38,7 +38,9 @@ def _check(name: str, value: object) -> None:
     if isinstance(value, Decimal) and not (value.is_finite() and value > 0):
         raise ValueError(f"{name} is no price: {value}")
     if isinstance(value, float):
-        raise TypeError(f"{name} is a float, which is no exact price")
+        raise TypeError(f"{name} is a float, which is no exact number")
+    if isinstance(value, msgspec.Struct | dict) and not isinstance(value, _Request):
+        raise TypeError(f"{name} is no value to write: what was read is not sent back")
     if isinstance(value, int) and not 0 <= value <= MOST_UNITS:
         raise ValueError(f"{name} is not between 0 and {MOST_UNITS}: {value}")
     if isinstance(value, datetime) and value.tzinfo is None:

@@ -22,8 +22,8 @@ from app.wire.target import path_part
 
 OFFERS_LIMIT = 2_000
 """The most offers of one OF24, a figure of our own; more go as a file."""
-FILE_LIMIT = 50_000
-"""The most offers of one file, a figure of our own: it is built in memory."""
+FILE_LIMIT = 10_000
+"""The most offers of one file, a figure of our own: it stands in memory."""
 _MODE = b"NORMAL"
 
 

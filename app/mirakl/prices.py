@@ -4,7 +4,7 @@ not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,8 +21,8 @@ from app.wire.permit import Permit
 from app.wire.request import FilePart, WireRequest
 from app.wire.target import path_part
 
-FILE_LIMIT = 50_000
-"""The most offers of one file, a figure of our own: it is built in memory."""
+FILE_LIMIT = 10_000
+"""The most offers of one file, a figure of our own: it stands in memory."""
 _COLUMNS = ("offer-sku", "price", "discount-price", "discount-start-date", "discount-end-date")
 _RARER = (
     *("price-ranges", "discount-ranges", "channels", "start-date", "end-date"),
@@ -94,9 +94,13 @@ def prices_file(offers: Sequence[OfferPrices], delimiter: str = ";") -> bytes:
     """The PRI01 file; rarer columns only where a price needs them. Raises UnwritableText."""
     if len({offer.sku for offer in offers}) != len(offers):
         raise ValueError("an offer stands twice in one file")
-    lines = [_line(offer.sku, row) for offer in offers for row in offer.rows]
-    columns = (*_COLUMNS, *(name for name in _RARER if any(line[name] for line in lines)))
-    return csv_file(columns, ([line[name] for name in columns] for line in lines), delimiter)
+    used = {name for line in _lines(offers) for name in _RARER if line[name]}
+    columns = (*_COLUMNS, *(name for name in _RARER if name in used))
+    return csv_file(columns, ([line[name] for name in columns] for line in _lines(offers)), delimiter)
+
+
+def _lines(offers: Sequence[OfferPrices]) -> Iterator[dict[str, str]]:
+    return (_line(offer.sku, row) for offer in offers for row in offer.rows)
 
 
 def _line(sku: str, row: PriceRow) -> dict[str, str]:
@@ -156,13 +160,13 @@ class PriceCalls(ShopCalls):
         usable_until: float | None = None,
     ) -> Outcome[str]:
         """Queue all prices of each offer; the value is the import's id. Touches prices only."""
+        checked(offers, FILE_LIMIT)
+        file = FilePart("file", "prices.csv", prices_file(offers, delimiter), "text/csv")
         request = WireRequest(
             "PRI01",
             "POST",
             "/api/offers/pricing/imports",
-            files=(
-                FilePart("file", "prices.csv", prices_file(tuple(checked(offers, FILE_LIMIT)), delimiter), "text/csv"),
-            ),
+            files=(file,),
             effect_id=effect_id,
             total_seconds=UPLOAD_SECONDS,
         )
