@@ -57,7 +57,9 @@ async def _by_product(turn: Pass) -> Failure | None:
     asked_at = services.clock.now()
     async with services.database.work.acquire() as connection:
         last = await mirrors.read_cursor(connection, scope, PRODUCT_STATUS, str)
-    since = datetime.fromisoformat(last) - OVERLAP if last else asked_at - timedelta(days=1)
+        undecided = await publications.undecided_since(connection, scope, Kind.PRODUCTS)
+    since = datetime.fromisoformat(last) if last else asked_at - timedelta(days=1)
+    since = min(since, undecided or since) - OVERLAP  # it may have been decided before we knew that it was taken
     answer = await services.mirakl[scope].cm11_list_source_products(since)
     if not isinstance(answer, Applied):
         return answer

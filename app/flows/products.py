@@ -20,7 +20,7 @@ from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, send
 from app.engine.flow import Flow, Pass, Services
 from app.engine.patience import patiently
-from app.flows.publishing.book import SEPARATOR, Book, Sold, open_book, sold
+from app.flows.publishing.book import Book, Sold, open_book, sold
 from app.flows.publishing.plan import Plan, upload
 from app.mirakl.catalogue_schema import ProductReference
 from app.mirakl.product_files import ProductFile
@@ -109,12 +109,12 @@ def described(one: Sold, book: Book) -> Row | list[Fault] | None:
     """The product in the marketplace's words, or everything that is wrong with it; None when it is not sold."""
     if one.item is None:
         return None
-    outcome = row_of(one.item, book.map, book.attributes, SEPARATOR)
+    outcome = row_of(one.item, book.map, book.attributes, book.separator)
     if isinstance(outcome, Fault):
         return [outcome]
     row, faults = outcome
     named = {fault.attribute for fault in faults}
-    checked = faults_of(row, book.attributes(row.hierarchy), book.lists, SEPARATOR)
+    checked = faults_of(row, book.attributes(row.hierarchy), book.lists, book.separator)
     found = [*faults, *(fault for fault in checked if fault.attribute not in named)]
     return found or row
 

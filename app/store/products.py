@@ -27,7 +27,12 @@ class Known:
 
 def digest_of(value: object) -> str:
     """A name for what something says: equal for equal values, whatever the order of their members."""
-    return hashlib.blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=12).hexdigest()
+    return hashlib.blake2b(_said(value), digest_size=12).hexdigest()
+
+
+def _said(value: object) -> bytes:
+    """As JSON, members in one order; msgspec sorts members only where all names are texts."""
+    return msgspec.json.encode(msgspec.to_builtins(value, str_keys=True), order="deterministic")
 
 
 async def write(
@@ -37,7 +42,7 @@ async def write(
     them.
     """
     rows = sorted({product.product_id: product for product in products}.values(), key=lambda one: one.product_id)
-    facts = [msgspec.json.encode(product, order="deterministic").decode() for product in rows]
+    facts = [_said(product).decode() for product in rows]
     ids = [product.product_id for product in rows]
     changed = await connection.fetch(
         sql("product/write"), source, ids, facts, [digest_of(product) for product in rows], read_at

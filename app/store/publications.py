@@ -97,6 +97,12 @@ async def count(connection: Connection, scope: str, kind: Kind) -> dict[str, int
     return {row["state"]: row["keys"] for row in await connection.fetch(sql("publication/count_of"), scope, kind.value)}
 
 
+async def undecided_since(connection: Connection, scope: str, kind: Kind) -> datetime | None:
+    """When the oldest was sent that nobody has decided yet."""
+    found: datetime | None = await connection.fetchval(sql("publication/undecided_since"), scope, kind.value)
+    return found
+
+
 async def want(connection: Connection, scope: str, kind: Kind, wanted: Iterable[Wanted]) -> None:
     """Write down what was decided."""
     rows = sorted(wanted, key=lambda one: one.key)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 MAP = "catalogue.map"
 """The mirror that holds a channel's map, as a person imported it."""
 SEPARATOR = "|"
-"""Between several values of an attribute."""
+"""Between several values of an attribute, where the marketplace names no other."""
 DISABLED, REQUIRED, RECOMMENDED = "DISABLED", "REQUIRED", "RECOMMENDED"
 
 
@@ -42,6 +42,13 @@ class Book:
     @cached_property
     def delimiter(self) -> str:
         return ";" if self.configuration is None else delimiter_of(self.configuration)
+
+    @cached_property
+    def separator(self) -> str:
+        """Between several values of an attribute."""
+        features = self.configuration.features if self.configuration is not None else None
+        catalog = features.catalog if features is not None else None
+        return (catalog.list_of_multiple_values_separator if catalog is not None else None) or SEPARATOR
 
     @cached_property
     def lists(self) -> Mapping[str, frozenset[str]]:
