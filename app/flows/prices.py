@@ -192,5 +192,4 @@ FLOW = Flow(
     gather_seconds=0.2,
     on=lambda settings, scope: PRICES in settings.by_id()[scope].publishes,
     effects=True,
-    fail_points=BULK.points,
 )

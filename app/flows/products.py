@@ -229,5 +229,4 @@ FLOW = Flow(
     gather_seconds=1.0,
     on=lambda settings, scope: PRODUCTS in settings.by_id()[scope].publishes,
     effects=True,
-    fail_points=BULK.points,
 )

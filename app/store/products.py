@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,10 @@ from app.domain.catalogue import CatalogueProduct
 from app.domain.ids import Sku
 from app.store.pool import Connection
 from app.store.statements import sql
+
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""In JSON, and not after a backslash that is a text's own."""
+_NONE = rb"\1" + "\N{REPLACEMENT CHARACTER}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,9 @@ def digest_of(value: object) -> str:
 
 
 def _said(value: object) -> bytes:
-    """As JSON, members in one order; msgspec sorts members only where all names are texts."""
-    return msgspec.json.encode(msgspec.to_builtins(value, str_keys=True), order="deterministic")
+    """As JSON, members in one order; msgspec sorts members only where all names are texts. Postgres stores no NUL."""
+    said = msgspec.json.encode(msgspec.to_builtins(value, str_keys=True), order="deterministic")
+    return _NUL.sub(_NONE, said) if b"\\u0000" in said else said
 
 
 async def write(
