@@ -22,12 +22,22 @@ _NONE = rb"\1" + "\N{REPLACEMENT CHARACTER}".encode()
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The product of a SKU. `named_before`: other SKUs that the same size bore, or bears now (field case 67)."""
+    """The product of a SKU. `named_before`: other SKUs that the same size bore, or bears now (field case 67).
+
+    `let_go`: a person said that its size bears another one now. `left_behind`: SKUs that its size let go for it.
+    """
 
     sku: Sku
     product: CatalogueProduct
     gone: bool
     named_before: tuple[Sku, ...] = ()
+    let_go: bool = False
+    left_behind: tuple[Sku, ...] = ()
+
+    @property
+    def is_borne(self) -> bool:
+        """Whether a size of it still bears this SKU."""
+        return any(size.sku == self.sku for variant in self.product.variants for size in variant.sizes)
 
 
 def digest_of(value: object) -> str:
@@ -79,7 +89,9 @@ async def of_skus(connection: Connection, source: str, skus: Iterable[str]) -> d
             Sku(row["sku"]),
             msgspec.json.decode(row["facts"], type=CatalogueProduct),
             row["gone"],
-            tuple(Sku(sku) for sku in row["sharing"] or () if sku != row["sku"]),
+            () if row["let_go"] else tuple(Sku(sku) for sku in row["sharing"] or () if sku != row["sku"]),
+            row["let_go"],
+            tuple(map(Sku, row["before"] or ())),
         )
         for row in rows
     }

@@ -200,7 +200,7 @@ def test_a_dry_run_sends_what_a_person_let_go() -> None:
 )
 def test_what_kept_it_back_may_be_over(state: Standing, known: bool, kind: Kind, becomes: Standing | None) -> None:
     plan = planned(publication(state, known=known), kind)
-    assert [one.state for one in plan.wanted] == ([] if becomes is None else [becomes])
+    assert [one.state for one in plan.wanted.values()] == ([] if becomes is None else [becomes])
     assert plan.bodies == []
     assert plan.moved(Standing.GONE) == (["VX-1"] if state is Standing.GONE else [])
 
