@@ -15,6 +15,7 @@ from app.commands import orders as deciding
 from app.commands import replay as replaying
 from app.commands import status as showing
 from app.commands import stock as stocks
+from app.commands.catalogue_cli import catalogue
 from app.commands.context import Exit, configuration
 from app.commands.line import WHO, Order, Where, Who, Why, do, end, out
 from app.domain.progress import Choice
@@ -42,6 +43,7 @@ orders = typer.Typer(help="Look into orders, and decide about single ones.", no_
 main.add_typer(orders, name="orders")
 buyers = typer.Typer(help="Erase buyers' data.", no_args_is_help=True)
 main.add_typer(buyers, name="privacy")
+main.add_typer(catalogue, name="catalogue")
 main.add_typer(after_sale.carriers, name="carriers")
 main.add_typer(after_sale.held, name="held")
 main.add_typer(after_sale.audit, name="audit")

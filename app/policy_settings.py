@@ -1,4 +1,4 @@
-"""What a channel decides about stock, orders and what comes after the sale: the tables of a [[channel]].
+"""What a channel decides about stock, catalogue, orders and what comes after the sale: the tables of a [[channel]].
 
 A misspelt member is an error that names it; nothing is ignored, and nothing is taken for something else.
 """
@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -183,3 +183,42 @@ class AfterSaleSettings(Strict):
     def acts(self) -> bool:
         """Whether anything is sent."""
         return self.mode == "on"
+
+
+Mode = Literal["on", "dry_run", "off"]
+
+
+class SaleSettings(Strict):
+    """A price list that holds for a time."""
+
+    price_list: int
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+
+
+class PriceSettings(Strict):
+    """How a channel's prices are published. They are those of Centra's price lists, never computed."""
+
+    mode: Mode = Field("off", description="on; dry_run: decide and write down, send nothing; off")
+    price_list: int | None = Field(None, description="id of the price list that is bound to the channel")
+    channels: dict[str, int] = Field({}, description="other price lists, by the marketplace's channel code")
+    volumes: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]*$")], int] = Field(
+        {}, description="price lists by the quantity from which they hold"
+    )
+    planned: tuple[SaleSettings, ...] = Field((), strict=False, description="prices that hold for a time")
+    sales: tuple[SaleSettings, ...] = Field((), strict=False, description="discounts, each a price list of its own")
+    floor: Decimal = Field(Decimal(1), gt=0, strict=False, description="no lower price ever leaves")
+    largest_change: Decimal = Field(
+        Decimal("0.5"), gt=0, strict=False, description="a person is asked before a price moves by a larger share"
+    )
+    approval: bool = Field(False, description="the operator approves each price before it is live")
+
+
+class CatalogueSettings(Strict):
+    """How a channel's offers and products are published; the map says what they say (`catalogue import`)."""
+
+    products: Mode = Field("off", description="on; dry_run: check, send nothing; off: products come another way")
+    offers: Mode = Field("off", description="on; dry_run: decide and write down, send nothing; off")
+    leaving: Literal["zero", "delete"] = Field(
+        "zero", description="offers of what is not sold here any more: without stock, or deleted"
+    )

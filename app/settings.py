@@ -24,7 +24,17 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.policy_settings import HOUR, MINUTE, AfterSaleSettings, GuardSettings, OrderSettings, StockSettings, Strict
+from app.policy_settings import (
+    HOUR,
+    MINUTE,
+    AfterSaleSettings,
+    CatalogueSettings,
+    GuardSettings,
+    OrderSettings,
+    PriceSettings,
+    StockSettings,
+    Strict,
+)
 
 
 class SettingsError(Exception):
@@ -56,6 +66,8 @@ class Channel(Strict):
     )
     stock: StockSettings = StockSettings()
     guard: GuardSettings = GuardSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    prices: PriceSettings = PriceSettings()
     orders: OrderSettings = OrderSettings()
     after_sale: AfterSaleSettings = AfterSaleSettings()
 
@@ -64,6 +76,18 @@ class Channel(Strict):
         if self.after_sale.is_followed and not self.orders.is_read:
             raise ValueError("after_sale needs orders: set orders.mode, or after_sale.mode = 'off'")
         return self
+
+    @model_validator(mode="after")
+    def _prices_have_a_list(self) -> Self:
+        if self.prices.price_list is None and (self.prices.mode != "off" or self.catalogue.offers != "off"):
+            raise ValueError("offers and prices need prices.price_list: the price list of Centra bound to the channel")
+        return self
+
+    @property
+    def publishes(self) -> tuple[str, ...]:
+        """The flows of the catalogue that work here."""
+        modes = {"products": self.catalogue.products, "offers": self.catalogue.offers, "prices": self.prices.mode}
+        return tuple(flow for flow, mode in modes.items() if mode != "off")
 
     @property
     def secret_name(self) -> str:
@@ -86,6 +110,9 @@ class Centra(Strict):
     events: bool = Field(True, description="Centra's event system is switched on for this environment")
     event_poll_seconds: float = Field(60, ge=30)
     sweep_seconds: float = Field(1 * HOUR, ge=5 * MINUTE, description="time between two full stock reconciliations")
+    catalogue_seconds: float = Field(
+        10 * MINUTE, ge=MINUTE, description="time between two looks at products that changed"
+    )
 
     @field_validator("url")
     @classmethod
@@ -109,6 +136,8 @@ class Channels(Strict):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ValueError(f"the id {', '.join(twice)} is used twice; each channel and the source need their own")
+        if self.centra.store is None and any(channel.publishes for channel in self.channel):
+            raise ValueError("the catalogue is published as one store presents it; say which: store in [centra]")
         if self.centra.order_api is None and any(channel.orders.acts for channel in self.channel):
             raise ValueError("orders enter Centra by its Order API; say where it is: order_api in [centra]")
         return self

@@ -13,8 +13,10 @@ import msgspec
 from app.centra import schema
 from app.centra.after_sale import AfterSaleOperations
 from app.centra.answers import Message, rows_of, unless_errors, whole, words
+from app.centra.catalogue import CatalogueOperations
 from app.centra.events import VARIANT_SIZES, events_operation, read_events
 from app.centra.lists import AFTER_SALE as AFTER_SALE
+from app.centra.lists import CATALOGUE as CATALOGUE
 from app.centra.operations import Operation, operation
 from app.centra.orders import OrderOperations
 from app.centra.returns import ReturnOperations
@@ -23,7 +25,6 @@ from app.wire.decode import Unreadable, read_items
 from app.wire.outcome import Applied, Outcome, Unknown
 
 STOCK = 0.75
-CATALOGUE = 0.4
 
 LIST_LIMIT = 200
 """Centra's largest list, and the most ids of one question."""
@@ -59,7 +60,7 @@ _BUCKETS = {"REQUEST_COUNT": "requests", "MUTATION_COUNT": "mutations", "QUERY_C
 _WINDOWS = {"TEN_SECONDS": "10s", "ONE_HOUR": "1h"}
 
 
-class CentraClient(OrderOperations, AfterSaleOperations, ReturnOperations):
+class CentraClient(OrderOperations, AfterSaleOperations, ReturnOperations, CatalogueOperations):
     """One Centra environment; `scope` is the source, whose permits all its calls use."""
 
     # ------------------------------------------------------------------------------------------- events

@@ -36,6 +36,10 @@ class _SizeId(msgspec.Struct):
     id: int
 
 
+class _ProductId(msgspec.Struct):
+    id: int
+
+
 class _OrderLine(msgspec.Struct, rename="camel"):
     product_size: _SizeId | None = None
 
@@ -58,6 +62,14 @@ class _Target(msgspec.Struct, rename="camel"):
     order_number: int | None = None
     order_lines: list[_OrderLine] | None = None
     order: _Order | None = None
+    product_id: int | None = None
+    variant_product: _ProductId | None = None
+    display_product: _ProductId | None = None
+
+    @property
+    def product_ids(self) -> tuple[int, ...]:
+        parent = self.variant_product or self.display_product
+        return (parent.id,) if parent else () if self.product_id is None else (self.product_id,)
 
     @property
     def sold(self) -> _Order:
@@ -104,7 +116,11 @@ def _event(row: _Row, spoiled: str) -> Event:
     if len(target.variant_sizes or ()) >= VARIANT_SIZES:
         return replace(event, unclear=f"the variant has {VARIANT_SIZES} sizes or more")
     return replace(
-        event, sizes=tuple(sizes), size_ids=tuple(_size_ids(target, sizes)), order_number=target.sold.order_number
+        event,
+        sizes=tuple(sizes),
+        size_ids=tuple(_size_ids(target, sizes)),
+        product_ids=target.product_ids,
+        order_number=target.sold.order_number,
     )
 
 

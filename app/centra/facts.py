@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,11 +25,21 @@ class Unclear:
 
 def size_of(answer: schema.Size, sku_from: SkuFrom) -> Size | Unclear | None:
     """The size, or why it can't be used; None for a size without a SKU, which nobody sells on a marketplace."""
-    sku = _sku(answer, sku_from)
-    if not sku:
-        return None
     variant = answer.variant
     product = variant.product if variant else None
+    sku = chosen_sku(
+        sku_from,
+        sku=answer.sku,
+        ean=answer.ean,
+        upc=answer.upc,
+        parts=(
+            product.product_number if product else None,
+            variant.variant_number if variant else None,
+            answer.size_number,
+        ),
+    )
+    if not sku:
+        return None
     statuses = {s for s in (variant.status if variant else None, product.status if product else None) if s}
     unknown = sorted(statuses - _SOLD - _NOT_SOLD)
     if unknown:
@@ -43,23 +54,26 @@ def size_of(answer: schema.Size, sku_from: SkuFrom) -> Size | Unclear | None:
     )
 
 
-def _sku(answer: schema.Size, sku_from: SkuFrom) -> str:
+def chosen_sku(
+    sku_from: SkuFrom, *, sku: str | None, ean: str | None, upc: str | None, parts: Iterable[str | None]
+) -> str:
+    """What a size is called on marketplaces, or nothing; `parts`: the numbers of product, variant and size."""
     match sku_from:
         case "sku":
-            return answer.sku or ""
+            return sku or ""
         case "ean":
-            return answer.ean or ""
+            return ean or ""
         case "upc":
-            return answer.upc or ""
+            return upc or ""
         case "joined":
-            variant = answer.variant
-            product = variant.product if variant else None
-            parts = (
-                product and product.product_number,
-                variant and variant.variant_number,
-                answer.size_number,
-            )
             return "".join(part or "" for part in parts)
+
+
+def is_sold(status: str) -> bool:
+    """Whether something of that status is on sale. Raises ValueError for one that is new to us."""
+    if status in _SOLD or status in _NOT_SOLD:
+        return status in _SOLD
+    raise ValueError(f"Centra gives the status {status}, which is new to us")
 
 
 def topology_of(answer: schema.Topology) -> Topology:

@@ -17,6 +17,10 @@ AFTER_SALE = 0.9
 """The share of the allowance that reads and writes after the sale may reach into."""
 
 
+CATALOGUE = 0.4
+"""The share that reads of the catalogue may reach into."""
+
+
 async def listed(
     calls: CentraCalls,
     file_name: str,

@@ -113,7 +113,8 @@ class Event:
     """Something about an object may have changed; what came along is its state now, not its state then.
 
     `sizes` carry stock (stock events); `size_ids` names every size touched, those without stock here have to
-    be read. `is_gone`: the object was deleted. `unclear`: it could not be read here, so read by `object_id`.
+    be read; `product_ids` the products that may be described otherwise (a price names none). `is_gone`: the object
+    was deleted. `unclear`: it could not be read here, so read by `object_id`.
     """
 
     id: int
@@ -123,6 +124,7 @@ class Event:
     created_at: str | None = None
     sizes: tuple[Size, ...] = ()
     size_ids: tuple[int, ...] = ()
+    product_ids: tuple[int, ...] = ()
     order_number: int | None = None
     is_gone: bool = False
     unclear: str = ""

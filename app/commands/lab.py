@@ -41,7 +41,8 @@ CENTRA_KEY = "t-centra-of-the-lab"
 WEBHOOK_SECRET = "s-webhooks-of-the-lab"  # noqa: S105 - of a stand-in on loopback
 ORDER_API_SECRET = "s-order-api-of-the-lab"  # noqa: S105 - as above
 PRIVACY_SECRET = "p-of-the-lab"  # noqa: S105 - as above
-MARKET = 4
+STORE, MARKET, LIST = 1, 4, 7
+"""Centra's store, and the market and price list of the marketplaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ class Shape:
     """More lines for a channel's [channel.orders]."""
     after_sale: str | None = None
     """More lines for the channels' [channel.after_sale], which is on; None: it is off."""
+    catalogue: Mapping[str, str] | None = None
+    """More lines for a channel's [channel.catalogue], which is on unless they say otherwise, as are its prices; None:
+    offers are there from the beginning."""
 
 
 @dataclass(slots=True)
@@ -166,6 +170,18 @@ class Lab:
         """Let the Centra stand-in send both kinds of webhooks to a replica."""
         target = {"url": f"{replica.webhooks}/webhooks/centra", "secret": WEBHOOK_SECRET}
         await self.ask(self.centra, "/_sandbox/webhooks", {**target, "kinds": ["storefront", "integration"]})
+
+    async def command(self, *arguments: str) -> None:
+        """A person types a command of the service. Raises UnreachableError with its last words where it fails."""
+        ended = await anyio.run_process(
+            [sys.executable, "-m", "app", *arguments],
+            env=self.environment(),
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
+        if ended.returncode:
+            words = ended.stderr.decode().strip().splitlines() or [""]
+            raise UnreachableError(f"`{' '.join(arguments[:3])}`: {words[-1]}")
 
     async def differences(self) -> dict[str, dict[str, tuple[int | None, int]]]:
         """By channel: SKUs whose quantity at the marketplace is not what Centra can sell: (there, should be)."""
@@ -312,6 +328,8 @@ async def _prepare(running: Lab) -> None:
     sellable = (await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}"))["sellable"]
     assert isinstance(sellable, dict)
     offers: list[Json] = [{"sku": sku, "quantity": 0, "price": 59.9} for sku in sellable]
+    if running.shape.catalogue is not None:
+        offers = []
     for address in running.mirakl.values():
         await running.ask(address, "/_sandbox/offers", {"offers": offers})
     running.channels_file.write_text(_channel_file(running))
@@ -320,11 +338,23 @@ async def _prepare(running: Lab) -> None:
 def _channel_file(running: Lab) -> str:
     lines = ["[centra]", f'url = "{running.centra}"', *_extra(running, "centra")]
     lines += [f'order_api = "{running.centra}/order-api"'] if running.shape.orders else []
+    lines += [] if running.shape.catalogue is None else [f"store = {STORE}"]
     for number, (channel, address) in enumerate(running.mirakl.items()):
         lines += ["", "[[channel]]", f'id = "{channel}"', f'url = "{address}"', f"shop_id = {2001 + number}"]
         lines += ['currency = "EUR"', f"market = {MARKET}", *_extra(running, channel)]
+        lines += _catalogue(running.shape.catalogue, channel)
         lines += _orders(running.shape, channel) if running.shape.orders else []
     return "\n".join(lines) + "\n"
+
+
+def _catalogue(wanted: Mapping[str, str] | None, channel: str) -> list[str]:
+    """Offers, prices and products, by the marketplaces' own price list."""
+    if wanted is None:
+        return []
+    told = wanted.get(channel, "")
+    modes = [f'{kind} = "on"' for kind in ("products", "offers") if f"{kind} = " not in told]
+    lines = ["[channel.catalogue]", *modes, *told.split("\n")]
+    return lines if "[channel.prices]" in lines else [*lines, "[channel.prices]", 'mode = "on"', f"price_list = {LIST}"]
 
 
 def _orders(shape: Shape, channel: str) -> list[str]:
@@ -340,7 +370,7 @@ def _orders(shape: Shape, channel: str) -> list[str]:
         "[[channel.orders.destinations]]",
         'country = "*"',
         f"market = {MARKET}",
-        "price_list = 7",
+        f"price_list = {LIST}",
         'shipping_option = "mkp-standard"',
         'shipping_by_type = { EXP = "mkp-express" }',
         *([] if shape.after_sale is None else ["[channel.after_sale]", 'mode = "on"', shape.after_sale]),

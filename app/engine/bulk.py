@@ -8,7 +8,7 @@ been lost on its way and still be applied.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -17,7 +17,6 @@ from app.domain.ids import EffectId, ImportId, Scope
 from app.engine.flow import Gate, Pass, Services
 from app.engine.retry import after_failure, retry_at
 from app.failpoints import fail_point
-from app.mirakl.client import MiraklClient
 from app.store import imports
 from app.store.effects import EffectState, decide, record
 from app.store.imports import Line, SlotTakenError
@@ -50,6 +49,14 @@ class Progress:
     has_report: bool = False
 
 
+def progress_of(
+    word: str, in_success: int | None = None, in_error: int | None = None, *, has_report: bool = False
+) -> Progress:
+    """By the words that most imports use: COMPLETE, FAILED, and WAITING, RUNNING or one that is new to us."""
+    states: dict[str, Literal["complete", "failed"]] = {"COMPLETE": "complete", "FAILED": "failed"}
+    return Progress(word, states.get(word, "running"), in_success, in_error, has_report)
+
+
 @dataclass(frozen=True, slots=True)
 class LineError:
     """What a report says of a line: by key, or where it has none by number, where the header is line 1."""
@@ -67,11 +74,11 @@ class Bulk:
     code: str
     status_code: str
     """Its ceiling is the rhythm in which the import is asked about."""
-    status: Callable[[MiraklClient, str], Awaitable[Outcome[Progress]]]
+    status: Callable[[Services, Scope, str], Awaitable[Outcome[Progress]]]
     """By the id that the marketplace gave."""
-    report: Callable[[MiraklClient, str], Awaitable[Outcome[list[LineError]]]]
-    confirm: Callable[[Connection, Scope, ImportId, Sequence[str]], Awaitable[Sequence[tuple[str, datetime]]]]
-    """Confirm all lines but the bad ones; the keys newly confirmed, and since when each was dirty."""
+    report: Callable[[Services, Scope, str], Awaitable[Outcome[list[LineError]]]]
+    confirm: Callable[[Connection, Scope, ImportId, Mapping[str, str]], Awaitable[Sequence[tuple[str, datetime]]]]
+    """Confirm all lines but the bad ones, given with their words; the keys newly confirmed, and since when dirty."""
     void: Callable[[Connection, Scope, Sequence[str]], Awaitable[list[Mark]]]
     """Nothing that was confirmed for these keys is believed any more; the marks that push them again."""
     points: tuple[str, str, str]

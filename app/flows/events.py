@@ -23,6 +23,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
 from app.engine.retry import after_failure
 from app.failpoints import fail_point
+from app.flows.catalogue import CATALOGUE, published
 from app.flows.sizes import SIZES, store_reads, understood, warehouses
 from app.flows.sweep import SWEEP
 from app.flows.topology import TOPOLOGY
@@ -166,6 +167,9 @@ async def _store(transaction: Transaction, services: Services, answer: EventsAns
     transaction.mark(Mark(source, SIZES, str(size)) for size in sorted(to_read))
     if any(e.object_type in {"Warehouse", "AllocationRule", "Market"} for e in answer.events):
         transaction.mark([Mark(source, TOPOLOGY, TOPOLOGY)])
+    if published(services.settings):  # what depends on a product tells of it as its own change
+        products = {e.object_id for e in answer.events if e.object_type == "Product"}
+        transaction.mark(Mark(source, CATALOGUE, str(product)) for product in sorted(products))
     changed = {e.order_number for e in answer.events if e.object_type == "Order" and e.order_number is not None}
     if changed:
         transaction.mark(await orders.centra_changed(transaction.connection, sorted(changed)))

@@ -105,7 +105,7 @@ async def _orphan(one: One) -> Verdict:
 
 async def _poll(one: One, remote_id: str) -> Verdict:
     services, scope, bulk = one.services, one.scope, one.bulk
-    answer = await bulk.status(services.mirakl[scope], remote_id)
+    answer = await bulk.status(services, scope, remote_id)
     spacing = spacing_seconds(bulk.status_code, services.channel(scope).profile, services.clock.scale)
     next_poll = services.clock.after(spacing)
     if isinstance(answer, Refused) and answer.kind is RefusalKind.MISSING:
@@ -150,7 +150,7 @@ async def _complete(one: One, progress: Progress, remote_id: str) -> Verdict:
     """Read the report if there is one, then give each line its result."""
     bad: list[LineError] = []
     if progress.has_report:
-        report = await one.bulk.report(one.services.mirakl[one.scope], remote_id)
+        report = await one.bulk.report(one.services, one.scope, remote_id)
         if not isinstance(report, Applied):
             return await _without_report(one, report)
         bad = report.value
@@ -205,7 +205,7 @@ async def _end(one: One, ending: Ending) -> Verdict:
         if unnamed:  # a bad line that is none of ours: nothing in this report can be relied on
             await push_all_again(transaction, scope, bulk, found.import_id)
             return [], 0
-        failed = [line.key for line, _ in (*held, *again)]
+        failed = {line.key: words for line, words in (*held, *again)}
         confirmed = await bulk.confirm(connection, scope, found.import_id, failed)
         await imports.hold_lines(connection, scope, bulk.kind, held)
         transaction.mark(await bulk.void(connection, scope, [line.key for line, _ in again]))

@@ -1,8 +1,9 @@
 """What a marketplace says about itself is mirrored once a day.
 
 A key is an API code: the shop (A01), its switches (PC01), shipping types, carriers, reasons, conditions, taxes and
-custom fields. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A shop that
-is not open is said aloud; parcels that wait for a carrier look again once carriers were read.
+custom fields; where the catalogue is published also categories, attributes, value lists, channels, currencies and
+locales. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A shop that is not
+open is said aloud; parcels that wait for a carrier, and the map of the catalogue, look again once these were read.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from app.domain.ids import Scope
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
 from app.engine.retry import after_failure
+from app.flows.catalogue_watch import CATALOGUE_WATCH
 from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import Account
+from app.settings import Channels
 from app.store import intents, mirrors
 from app.store.intents import Kind
+from app.store.marks import Mark
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Transaction
 from app.telemetry import metrics
@@ -41,11 +45,20 @@ READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]]]] = {
     "AF01": lambda mirakl: mirakl.af01_list_additional_fields(),
 }
 
+CATALOGUE_READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]]]] = {
+    "H11": lambda mirakl: mirakl.h11_list_hierarchies(),
+    "PM11": lambda mirakl: mirakl.pm11_list_attributes(),
+    "VL11": lambda mirakl: mirakl.vl11_list_values(),
+    "CH11": lambda mirakl: mirakl.ch11_list_channels(),
+    "CUR01": lambda mirakl: mirakl.cur01_list_currencies(),
+    "L01": lambda mirakl: mirakl.l01_list_locales(),
+}
+
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
     """Read one code and store what it says."""
     claim, services, scope = turn.claims[0], turn.services, turn.scope
-    read = READS.get(claim.key)
+    read = {**READS, **CATALOGUE_READS}.get(claim.key)
     if read is None:
         return {}
     answer = await read(services.mirakl[scope])
@@ -62,6 +75,8 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         await mirrors.write_mirror(tx.connection, scope, claim.key, value)
         if claim.key == CARRIERS:
             tx.mark(await intents.marks_of_kind(tx.connection, scope, Kind.SHIPMENT))
+        if claim.key in CATALOGUE_READS:
+            tx.mark([Mark(scope, CATALOGUE_WATCH, CATALOGUE_WATCH)])
 
     await services.database.transact(steps)
     if isinstance(value, Account):
@@ -85,11 +100,15 @@ def shop_problem(account: Account, services: Services, scope: Scope) -> str | No
     return None
 
 
+def _keys(settings: Channels, scope: Scope) -> Mapping[str, float]:
+    return dict.fromkeys([*READS, *(CATALOGUE_READS if settings.by_id()[scope].publishes else ())], 0.0)
+
+
 FLOW = Flow(
     name=REFERENCE,
     team=Team.OPERATIONS,
     scoped="channel",
     work=work,
     at_once=2,
-    keys=lambda _settings, _scope: dict.fromkeys(READS, 0.0),
+    keys=_keys,
 )

@@ -13,21 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import anyio
 import anyio.lowlevel
 
 from app import failpoints
 from app.domain.ids import EffectId, MarketId, Scope, Sku
-from app.domain.stock import Available, Topology, Unreadable
+from app.domain.stock import Available, Cause, Topology, Unreadable
 from app.domain.teams import Team
-from app.engine.bulk import Bulk, LineError, Progress, Upload, hand_back, send
-from app.engine.flow import Flow, Pass
+from app.engine.bulk import Bulk, LineError, Progress, Upload, hand_back, progress_of, send
+from app.engine.flow import Flow, Pass, Services
 from app.failpoints import fail_point
 from app.flows.order_intake import WATERMARK, Passed
 from app.flows.sweep import SWEPT
-from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import StockLine
 from app.policies import guard
@@ -125,6 +123,8 @@ def _decide(offer: StockOffer, topology: Topology, policy: StockPolicy) -> Avail
         return None
     if offer.sharing > 1:
         return Held(f"{offer.sharing} sizes in Centra carry the SKU {offer.sku}; give each its own")
+    if offer.left:
+        return Available(0, Cause.POLICY, ("it is not sold on this channel any more: 0",))
     outcome = available(offer.size, topology, policy, offer.unplaced)
     if isinstance(outcome, Unreadable):
         return Held(outcome.reason)
@@ -215,25 +215,17 @@ async def _send(turn: Pass, plan: Plan) -> dict[Claim, Verdict]:
     return await send(turn, BULK, Upload(plan.lines, plan.claims, write, post))
 
 
-async def _status(mirakl: MiraklClient, remote_id: str) -> Outcome[Progress]:
-    answer = await mirakl.sto02_get_stock_import(remote_id)
+async def _status(services: Services, scope: Scope, remote_id: str) -> Outcome[Progress]:
+    answer = await services.mirakl[scope].sto02_get_stock_import(remote_id)
     if not isinstance(answer, Applied):
         return answer
     found = answer.value
-    states: dict[str, Literal["complete", "failed"]] = {"COMPLETE": "complete", "FAILED": "failed"}
-    return Applied(
-        Progress(
-            found.status,
-            states.get(found.status, "running"),  # WAITING, RUNNING, or a word that is new to us
-            found.lines_in_success,
-            found.lines_in_error,
-            bool(found.has_error_report or found.lines_in_error),
-        )
-    )
+    has_report = bool(found.has_error_report or found.lines_in_error)
+    return Applied(progress_of(found.status, found.lines_in_success, found.lines_in_error, has_report=has_report))
 
 
-async def _report(mirakl: MiraklClient, remote_id: str) -> Outcome[list[LineError]]:
-    answer = await mirakl.sto03_get_stock_import_errors(remote_id)
+async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[list[LineError]]:
+    answer = await services.mirakl[scope].sto03_get_stock_import_errors(remote_id)
     if not isinstance(answer, Applied):
         return answer
     return Applied([LineError(line.message, line.sku, line.line) for line in answer.value])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -10,12 +10,13 @@ from typing import TypeVar
 import msgspec
 
 from app.mirakl import schema
+from app.mirakl.imports import UnreadableReport
 from app.mirakl.quotas import Profile, ceiling_of, longest_wait_seconds
 from app.wire.charged import ChargedCalls
 from app.wire.decode import Items, decoded, read_items
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
 from app.wire.permit import Charge, Permit, Permits, PermitWait
-from app.wire.request import WireRequest, WireResponse
+from app.wire.request import Expected, WireRequest, WireResponse
 from app.wire.target import path_part
 from app.wire.transport import Transport
 
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 EXPORT_CHUNK: dict[str, object] = {"items_per_chunk": 10_000, "megabytes_per_chunk": 10}
 """The smallest files an export may be cut into."""
-_EXPORT_BODY_BYTES = 48 * 1024 * 1024
+LARGE_BODY_BYTES = 48 * 1024 * 1024
 UPLOAD_SECONDS = 120.0
 _NO_CONTENT = 204
 
@@ -102,7 +103,7 @@ class ShopCalls:
         """The link is used as given (no shop id: it may be signed); it is followed on the instance or an allowed
         host only, and the key goes to the instance only.
         """
-        request = WireRequest(code, "GET", url, body_bytes=_EXPORT_BODY_BYTES, total_seconds=UPLOAD_SECONDS)
+        request = WireRequest(code, "GET", url, body_bytes=LARGE_BODY_BYTES, total_seconds=UPLOAD_SECONDS)
         return await self._send(request, permit=permit, names_shop=False)
 
     async def _listed(
@@ -112,12 +113,25 @@ class ShopCalls:
 
         def shape(body: dict[str, msgspec.Raw]) -> Outcome[Items[T]]:
             try:
-                rows = msgspec.json.decode(body.get(member, b""), type=list[msgspec.Raw])
+                rows = msgspec.json.decode(body.get(member, b""), type=list[msgspec.Raw] | None) or []
             except msgspec.DecodeError:
                 return Unknown(f"unreadable answer: no list {member!r}")
             return Applied(read_items(rows, item, "code"))
 
         return decoded(answer, dict[str, msgspec.Raw], shape)
+
+    async def _report(self, code: str, path: str, read: Callable[[bytes], T], permit: Permit | None) -> Outcome[T]:
+        """A report as `read` splits it. One that cannot be split is Unknown: read it again."""
+        request = WireRequest(
+            code, "GET", path, expects=Expected.CSV, body_bytes=LARGE_BODY_BYTES, total_seconds=UPLOAD_SECONDS
+        )
+        answer = await self._send(request, permit=permit)
+        if not isinstance(answer, Applied):
+            return answer
+        try:
+            return Applied(read(answer.value.body))
+        except UnreadableReport as exc:
+            return Unknown(f"unreadable report: {exc}")
 
     def _ours(self, named: int | None, value: T) -> Outcome[T]:
         if named is None or named == self._shop_id:
@@ -151,6 +165,11 @@ def instant(moment: datetime) -> str:
 
 def named(id_: str | None, member: str) -> Outcome[str]:
     return Applied(id_) if id_ else Unknown(f"accepted, but without {member}")
+
+
+def numbered(id_: int | None) -> Outcome[str]:
+    """The number of an import, as the other imports' ids are: as text."""
+    return Applied(str(id_)) if id_ is not None else Unknown("accepted, but without import_id")
 
 
 def _export_status(body: _ExportAnswer) -> schema.ExportStatus:

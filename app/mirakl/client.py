@@ -13,9 +13,13 @@ import msgspec
 
 from app.mirakl import schema
 from app.mirakl.calls import UPLOAD_SECONDS, instant, named
+from app.mirakl.catalogue import CatalogueCalls
 from app.mirakl.documents import DocumentCalls
-from app.mirakl.imports import UnreadableReport, read_stock_report, stock_file
+from app.mirakl.imports import read_stock_report, stock_file
+from app.mirakl.offers import OfferCalls
 from app.mirakl.orders import OrderCalls
+from app.mirakl.prices import PriceCalls
+from app.mirakl.products import ProductCalls
 from app.mirakl.refunds import RefundCalls
 from app.mirakl.returns import ReturnCalls
 from app.mirakl.shipments import ShipmentCalls
@@ -30,7 +34,17 @@ class _ImportAccepted(msgspec.Struct):
     import_id: str | None = None
 
 
-class MiraklClient(OrderCalls, ShipmentCalls, RefundCalls, ReturnCalls, DocumentCalls):
+class MiraklClient(
+    OrderCalls,
+    ShipmentCalls,
+    RefundCalls,
+    ReturnCalls,
+    DocumentCalls,
+    CatalogueCalls,
+    ProductCalls,
+    OfferCalls,
+    PriceCalls,
+):
     """One shop on one instance; `scope` is its channel, whose permits it uses."""
 
     # ------------------------------------------------------------------------------ account and platform
@@ -125,13 +139,7 @@ class MiraklClient(OrderCalls, ShipmentCalls, RefundCalls, ReturnCalls, Document
     ) -> Outcome[list[schema.StockLineError]]:
         """The lines an import refused. A report that cannot be split is Unknown: read it again."""
         path = f"/api/offers/stock/imports/{path_part(import_id)}/error_report"
-        answer = await self._send(WireRequest("STO03", "GET", path, expects=Expected.CSV), permit=permit)
-        if not isinstance(answer, Applied):
-            return answer
-        try:
-            return Applied(read_stock_report(answer.value.body))
-        except UnreadableReport as exc:
-            return Unknown(f"unreadable report: {exc}")
+        return await self._report("STO03", path, read_stock_report, permit)
 
     # -------------------------------------------------------------------------------------------- offers
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +18,12 @@ from app.mirakl.schema import StockLine, StockLineError
 
 STOCK_COLUMNS = ("offer-sku", "quantity", "warehouse-code", "update-delete")
 _DELIMITERS = (";", ",", "\t")
+_QUOTED = re.compile(r'"[^"]*"')
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class UnwritableText(ValueError):  # noqa: N818 - a verdict on a text
+    """A text that no file can carry; the message names its place."""
 
 
 class UnreadableReport(Exception):  # noqa: N818 - a verdict on a report
@@ -31,15 +39,58 @@ class ReportLine:
     columns: dict[str, str]
 
 
-def csv_file(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """A file in Mirakl's dialect: `;`, every field quoted, quotes doubled, LF, UTF-8 without a mark."""
+def csv_file(columns: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str = ";") -> bytes:
+    """A file in Mirakl's dialect: every field quoted, quotes doubled, LF, UTF-8 without a mark.
+
+    Any text survives, line breaks and delimiters included, but two: UnwritableText for a NUL character and for half
+    a surrogate pair, which no reader takes.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(
-        text, delimiter=";", quotechar='"', quoting=csv.QUOTE_ALL, doublequote=True, lineterminator="\n"
+        text, delimiter=delimiter, quotechar='"', quoting=csv.QUOTE_ALL, doublequote=True, lineterminator="\n"
     )
-    writer.writerow(columns)
-    writer.writerows(rows)
+    for number, row in enumerate(itertools.chain([columns], rows), start=1):
+        for column, cell in zip(columns, row, strict=True):
+            _check(cell, column, number)
+        writer.writerow(row)
     return text.getvalue().encode("utf-8")
+
+
+def _check(cell: str, column: str, line: int) -> None:
+    if "\0" in cell:
+        raise UnwritableText(f"{column} of line {line} holds a NUL character: take it out")
+    if not cell.isascii() and _LONE_SURROGATE.search(cell):
+        raise UnwritableText(f"{column} of line {line} holds half a character (a lone surrogate): take it out")
+
+
+def read_csv(body: bytes, delimiter: str | None = None) -> list[list[str]]:
+    """The lines of a file, blank ones left out; without a delimiter it is guessed from the first line.
+
+    Raises UnreadableReport.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnreadableReport("the report is not UTF-8") from None
+    if text.lstrip().startswith("<"):
+        raise UnreadableReport("the report is an HTML page")
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter or _guessed(text),
+        quotechar='"',
+        doublequote=True,
+        strict=True,
+    )
+    try:
+        return [row for row in reader if row]
+    except csv.Error as exc:
+        raise UnreadableReport(f"line {reader.line_num} of the report is no CSV ({exc})") from None
+
+
+def _guessed(text: str) -> str:
+    """The delimiter that stands most often in the first line, quoted fields aside."""
+    bare = _QUOTED.sub("", text.split("\n", 1)[0])
+    return max(_DELIMITERS, key=bare.count)
 
 
 def stock_file(lines: Sequence[StockLine]) -> bytes:
@@ -56,7 +107,7 @@ def read_report(body: bytes, key_column: str) -> list[ReportLine]:
 
     Two columns before the key, or two after the last original one, are line number and reason.
     """
-    rows = _rows(body)
+    rows = read_csv(body)
     if not rows:
         raise UnreadableReport("the report is empty")
     header = [name.strip().lower() for name in rows[0]]
@@ -78,24 +129,6 @@ def read_stock_report(body: bytes) -> list[StockLineError]:
         )
         for line in read_report(body, "offer-sku")
     ]
-
-
-def _rows(body: bytes) -> list[list[str]]:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UnreadableReport("the report is not UTF-8") from None
-    if text.lstrip().startswith("<"):
-        raise UnreadableReport("the report is an HTML page")
-    first = text.split("\n", 1)[0]
-    delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, quotechar='"', doublequote=True, strict=True
-    )
-    try:
-        return [row for row in reader if row]
-    except csv.Error as exc:
-        raise UnreadableReport(f"line {reader.line_num} of the report is no CSV ({exc})") from None
 
 
 def _line(row: list[str], header: list[str], *, leads: bool) -> ReportLine:

@@ -62,6 +62,12 @@ class TaxCollection(msgspec.Struct, frozen=True):
     product_tax_code_mandatory: bool | None = None
 
 
+class CatalogSwitches(msgspec.Struct, frozen=True):
+    """`list_of_multiple_values_separator`: what stands between several values of an attribute in a product file."""
+
+    list_of_multiple_values_separator: str | None = None
+
+
 class Features(msgspec.Struct, frozen=True):
     order_workflows: OrderWorkflows | None = None
     shipment: ShipmentSwitches | None = None
@@ -74,6 +80,7 @@ class Features(msgspec.Struct, frozen=True):
     lead_time_to_ship_by_sellers_enabled: str | None = None
     disable_seller_alternative_carrier: bool | None = None
     multi_currency: bool | None = None
+    catalog: CatalogSwitches | None = None
 
 
 class Modules(msgspec.Struct, frozen=True):

@@ -24,12 +24,13 @@ class SlotTakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What an import carries for one key."""
+    """What an import carries for one key: a quantity, or the digest of something larger."""
 
     key: str
     version: int
     value: int
     dirty_since: datetime
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ async def open_import(
         [line.version for line in lines],
         [line.value for line in lines],
         [line.dirty_since for line in lines],
+        [line.digest for line in lines],
     )
     transaction.mark([Mark(scope, FLOW, str(number), due_at=orphaned_at)])
     return ImportId(number), effect
@@ -132,7 +134,13 @@ async def read_import(connection: Connection, import_id: ImportId) -> Import | N
 async def read_lines(connection: Connection, import_id: ImportId) -> list[Line]:
     """The lines of an import, by key."""
     rows = await connection.fetch(sql("import/keys"), import_id)
-    return [Line(r["key"], r["version"], r["value"], r["dirty_since"]) for r in rows]
+    return [Line(r["key"], r["version"], r["value"], r["dirty_since"], r["digest"]) for r in rows]
+
+
+async def done_since(connection: Connection, scope: str, kind: str, after: int) -> list[tuple[ImportId, str]]:
+    """Finished imports of a kind after one of them, oldest first: our number and the marketplace's."""
+    rows = await connection.fetch(sql("import/done_since"), scope, kind, after)
+    return [(ImportId(row["id"]), row["remote_id"]) for row in rows]
 
 
 async def usual_seconds(database: Database, scope: str, kind: str) -> float | None:

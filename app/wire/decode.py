@@ -7,8 +7,9 @@ thousand brackets) is no answer: the caller gets *Unknown*, never an exception a
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -104,6 +105,45 @@ def read_items(
         except Unreadable as exc:
             bad.append(UnreadableItem(index, str(exc), _id_of(item, id_member)))
     return Items(tuple(good), tuple(bad), tuple(places))
+
+
+class Rows(Generic[T]):
+    """A list in an answer, decoded item by item as it is walked, so that a long one never stands in memory as values.
+
+    `body` is a JSON array. Making one raises Unreadable where the array itself cannot be relied on; an odd item only
+    is an UnreadableItem in its place.
+    """
+
+    def __init__(self, body: bytes, item: type[T], id_member: str = "id") -> None:
+        self._item = item
+        self._id_member = id_member
+        body = body.removeprefix(_BOM)
+        if body.lstrip()[:1] != b"[":
+            raise Unreadable("no JSON array")
+        try:
+            body.decode("utf-8")
+            self._raw = msgspec.json.decode(body, type=list[msgspec.Raw])
+        except UnicodeDecodeError:
+            raise Unreadable("text is not UTF-8") from None
+        except (ValueError, RecursionError) as exc:
+            raise Unreadable(_plain(exc)) from None
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def members(self, name: str) -> Iterator[object]:
+        """One member of each item that has it, without the rest of the item."""
+        only = msgspec.defstruct("Only", [(name, msgspec.Raw)])
+        for raw in self._raw:
+            with contextlib.suppress(ValueError, RecursionError):
+                yield msgspec.json.decode(getattr(msgspec.json.decode(raw, type=only), name))
+
+    def __iter__(self) -> Iterator[T | UnreadableItem]:
+        for index, raw in enumerate(self._raw):
+            try:
+                yield typed(checked_json(bytes(raw)), self._item)
+            except Unreadable as exc:
+                yield UnreadableItem(index, str(exc), _id_of(raw, self._id_member))
 
 
 def _id_of(item: msgspec.Raw, member: str) -> str:

@@ -37,6 +37,7 @@ from app.mirakl.shipments import ShipmentCalls
 from app.wire.outcome import Applied, NotSent, Outcome, RefusalKind, Refused, Unknown
 from app.wire.request import Limits
 from app.wire.transport import Transport
+from tests.contract import test_requests_catalogue as catalogue
 from tests.contract import test_requests_centra as centra
 from tests.contract import test_requests_mirakl as mirakl
 from tests.contract import test_requests_orders as orders
@@ -665,7 +666,8 @@ async def test_a_request_to_centra_fits_its_document(schema: GraphQLSchema, name
 
 
 def test_every_document_of_the_folder_is_used_by_a_method() -> None:
-    assert {operation.name for operation in all_operations()} == {*centra.CALLS, *orders.CENTRA, *CENTRA}
+    asked = {*centra.CALLS, *orders.CENTRA, *CENTRA, *catalogue.CENTRA}
+    assert {operation.name for operation in all_operations()} == asked
 
 
 def with_comments(lines: list[Json]) -> list[Json]:

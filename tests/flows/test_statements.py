@@ -56,6 +56,12 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "offer/drifted": ("c", KEYS, FAR, FAR),
     "offer/listed": (["c", "d"], KEYS),
     "offer/read_back": ("c", KEYS, [1] * SLICE, [True] * SLICE, FAR),
+    "publication/read": ("c", "offers", KEYS),
+    "publication/want": ("c", "offers", KEYS, ["held"] * SLICE, [None] * SLICE, [None] * SLICE, [None] * SLICE),
+    "publication/sent": ("c", "offers", KEYS, WORDS, [1] * SLICE),
+    "publication/confirm": ("c", "offers", 1, [], "live"),
+    "publication/void": ("c", "offers", KEYS),
+    "publication/turn": ("c", "offers", KEYS, ["live"] * SLICE, [None] * SLICE),
     "size/write": ("centra", list(range(SLICE)), KEYS, list(range(SLICE)), ["{}"] * SLICE, [0] * SLICE, NO, NO, FAR),
     "size/lock": ("centra", list(range(SLICE))),
     "size/of_variants": ("centra", list(range(SLICE))),
@@ -121,9 +127,15 @@ WITH effects AS (
 INSERT INTO offer (scope, sku, seen_at)
 SELECT s, 'SKU-' || lpad(g::text, 6, '0'), now() FROM generate_series(0, 49999) AS g, unnest(ARRAY['c', 'd']) AS s
 """
+FILL_PUBLICATIONS = """
+INSERT INTO publication (scope, kind, key, since, state)
+SELECT 'c', k, 'SKU-' || lpad(g::text, 6, '0'), now(), 'live'
+FROM generate_series(0, 49999) AS g, unnest(ARRAY['offers', 'prices']) AS k
+"""
 FILL_LINES = """
 SET session_replication_role = replica;
-INSERT INTO import_line SELECT g % 100, g::text, 1, 1, now() FROM generate_series(1, 100000) AS g;
+INSERT INTO import_line (import_id, key, version, value, dirty_since)
+SELECT g % 100, g::text, 1, 1, now() FROM generate_series(1, 100000) AS g;
 SET session_replication_role = origin
 """
 FILL_ORDERS = """
@@ -161,7 +173,16 @@ FROM generate_series(0, 99999) AS g
 """
 TABLES = (
     *("outbox", "lane", "permit", "offer", "size", "import_line", "import", "effect"),
-    *("marketplace_order", "buyer", "reservation", "centra_order", "offer_price", "intent", "marketplace_return"),
+    *(
+        "marketplace_order",
+        "buyer",
+        "reservation",
+        "centra_order",
+        "offer_price",
+        "intent",
+        "marketplace_return",
+        "publication",
+    ),
 )
 
 
@@ -222,6 +243,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
             await empty_statistics(connection, database_url)
         await connection.execute(FILL, ROWS)
         await connection.execute(FILL_OFFERS)
+        await connection.execute(FILL_PUBLICATIONS)
         await connection.execute(FILL_ORDERS)
         await connection.execute(FILL_AFTER_SALE)
         await connection.execute(

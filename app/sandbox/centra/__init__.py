@@ -18,6 +18,7 @@ from starlette.types import Scope
 from app.sandbox.centra import seed
 from app.sandbox.centra.admin import RETRY_AFTER_FORMS, Admin, read_token
 from app.sandbox.centra.after_admin import AfterAdmin
+from app.sandbox.centra.catalogue_admin import CatalogueAdmin
 from app.sandbox.centra.dates import ShopZone
 from app.sandbox.centra.endpoint import PATH, Endpoint, error_body
 from app.sandbox.centra.events import EventSystem
@@ -63,7 +64,7 @@ def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     admin = Admin(shop, events, allowance, webhooks, endpoint, tokens, kernel, integration)
     orders = OrderApi(shop, kernel, zone, config.get("order_api_secret", _ORDER_API_SECRET))
     graphql = Route(PATH, endpoint.answer, methods=["POST"])
-    after = [*OrderAdmin(shop).routes(), *AfterAdmin(shop).routes()]
+    after = [*OrderAdmin(shop).routes(), *AfterAdmin(shop).routes(), *CatalogueAdmin(shop).routes()]
     app = Starlette(routes=[graphql, *orders.routes(), *admin.routes(), *after])
 
     def code_of(scope: Scope, body: bytes) -> str | None:

@@ -1,5 +1,5 @@
 """The /_sandbox routes of the Centra stand-in, beside those that every stand-in has and those of orders,
-shipments and returns, which are in `order_admin` and `after_admin`.
+shipments and returns, which are in `order_admin`, `after_admin` and (the catalogue) in `catalogue_admin`.
 
 POST /_sandbox/seed {"sizes": n, ...}   replaces the shop (see seed.py), empties the queues; GET
 POST /_sandbox/stock {"changes": [{"size_id"|"sku", "warehouse_id"?, "fta"|"delta": n}]}
@@ -8,7 +8,7 @@ POST /_sandbox/sizes {"changes": [{"size_id"|"sku", "preorder"?, "is_active"?, "
 GET  /_sandbox/sizes?from=5001&limit=100
          -> {"sizes": [{"id", "sku", "ean", "variant_id", "display_items", "fta": {warehouse: n}}]}
 POST /_sandbox/warehouses {"id", "threshold"?, "allocation_policy"?}
-POST /_sandbox/delete {"object_type": "ProductSize"|"ProductVariant", "id"}
+POST /_sandbox/delete {"object_type": "ProductSize"|"ProductVariant"|"Product", "id"}
 GET  /_sandbox/sellable?market=ID[&sku=..&sku=..] -> {"market", "version", "sellable": {sku: quantity}}
 POST /_sandbox/load {"changes_per_second", "seconds", "seed", "hot_share", "hot_skus"}; GET; DELETE
 POST /_sandbox/webhooks {"url", "secret", "kinds", "retries", "max_events", "loss", "duplicate",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.sandbox.centra.catalogue_edits import delete_product
 from app.sandbox.centra.entities import ProductSize, ProductVariant
 from app.sandbox.centra.shop import Shop
 
@@ -33,15 +34,17 @@ def edit_warehouse(shop: Shop, members: dict[str, Any]) -> None:
 
 
 def delete(shop: Shop, object_type: str, reference: int) -> None:
-    """Deletes a ProductSize or a ProductVariant with its sizes; events that name them have no object any
-    more.
+    """Deletes a ProductSize, a ProductVariant with its sizes or a Product with all of it; events that name them
+    have no object any more.
     """
     if object_type == "ProductSize":
         _delete_size(shop, shop.sizes[reference])
     elif object_type == "ProductVariant":
         _delete_variant(shop, shop.variants[reference])
+    elif object_type == "Product":
+        delete_product(shop, shop.products[reference], _delete_variant)
     else:
-        raise ValueError("only ProductSize and ProductVariant can be deleted")
+        raise ValueError("only ProductSize, ProductVariant and Product can be deleted")
 
 
 def _delete_variant(shop: Shop, variant: ProductVariant) -> None:
@@ -57,7 +60,9 @@ def _delete_variant(shop: Shop, variant: ProductVariant) -> None:
 
 def _delete_size(shop: Shop, size: ProductSize) -> None:
     size.product_variant.product_sizes.remove(size)
-    del shop.sizes[size.id], shop.by_sku[size.sku], shop.by_ean[size.ean], shop.sizes_by_update[size.id]
+    del shop.sizes[size.id], shop.by_sku[size.sku], shop.sizes_by_update[size.id]
+    if shop.by_ean.get(size.ean) is size:
+        del shop.by_ean[size.ean]
     shop.emit("ProductSize", "DELETED", size.id)
 
 

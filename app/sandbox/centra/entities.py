@@ -7,6 +7,22 @@ GraphQL read does. Instants are Unix seconds of app time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.sandbox.centra.attributes import Attribute
+    from app.sandbox.centra.catalogue_entities import (
+        Brand,
+        Category,
+        Collection,
+        Folder,
+        LanguageTranslation,
+        Price,
+        ProductMedia,
+        SizeChart,
+        TaxGroup,
+        Weight,
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -113,6 +129,15 @@ class Product:
     status: str = "ACTIVE"
     product_variants: list[ProductVariant] = field(default_factory=list)
     displays: list[Display] = field(default_factory=list)
+    brand: Brand | None = None
+    collection: Collection | None = None
+    folder: Folder | None = None
+    country_of_origin: Country | None = None
+    harmonized_commodity_code: str | None = None
+    weight: Weight | None = None
+    media: list[ProductMedia] = field(default_factory=list)
+    attributes: list[Attribute] = field(default_factory=list)
+    translations: list[LanguageTranslation] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -126,6 +151,9 @@ class ProductVariant:
     stock_offset: int = 0
     product_sizes: list[ProductSize] = field(default_factory=list)
     display_items: list[DisplayItem] = field(default_factory=list)
+    size_chart: SizeChart | None = None
+    media: list[ProductMedia] = field(default_factory=list)
+    attributes: list[Attribute] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -148,6 +176,7 @@ class ProductSize:
     is_active: bool = True
     upc: str | None = None
     description: str | None = None
+    weight: Weight | None = None
     stock: dict[int, StockCell] = field(default_factory=dict)
 
     @property
@@ -224,6 +253,19 @@ class Display:
     markets: list[Market]
     status: str = "ACTIVE"
     display_items: list[DisplayItem] = field(default_factory=list)
+    description: str | None = None
+    short_description: str | None = None
+    meta_title: str | None = None
+    meta_description: str | None = None
+    meta_keywords: str | None = None
+    tags: list[str] | None = None
+    canonical_category: Category | None = None
+    categories: list[Category] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
+    tax_group: TaxGroup | None = None
+    media: list[ProductMedia] = field(default_factory=list)
+    attributes: list[Attribute] = field(default_factory=list)
+    translations: list[LanguageTranslation] = field(default_factory=list)
 
     @property
     def product_variants(self) -> list[ProductVariant]:

@@ -16,6 +16,7 @@ from app.sandbox.centra.entities import (
     Display,
     Market,
     Pricelist,
+    Product,
     ProductSize,
     ProductVariant,
     StockCell,
@@ -54,6 +55,14 @@ def markets(shop: Shop, where: Where, sort: list[str] | None) -> Iterable[Market
 
 def pricelists(shop: Shop, where: Where) -> Iterable[Pricelist]:
     return _of_store(by_id(shop.pricelists, where), where)
+
+
+def products(found: dict[int, Product], where: Where, sort: list[str] | None) -> Iterable[Product]:
+    where = where or {}
+    chosen: Iterable[Product] = by_id(found, where)
+    if where.get("product_number") is not None:
+        chosen = [p for p in chosen if text_fits(p.product_number, where["product_number"])]
+    return _by_id_or_update(_active_and_changed(chosen, where), sort)
 
 
 def variants(found: dict[int, ProductVariant], where: Where) -> Iterable[ProductVariant]:
@@ -176,7 +185,7 @@ def conversions(shop: Shop, integration: str, where: Where) -> list[IdConversion
     else:
         chosen = [entry for (name, _, _), entry in shop.conversions.items() if name == integration]
     if where.get("external_id") is not None:
-        chosen = [entry for entry in chosen if _text(entry.external_id, where["external_id"])]
+        chosen = [entry for entry in chosen if text_fits(entry.external_id, where["external_id"])]
     for name in ("object_type", "internal_id"):
         if where.get(name) is not None:
             chosen = [entry for entry in chosen if getattr(entry, name) in where[name]]
@@ -207,16 +216,16 @@ def _filtered_sizes(chosen: Iterable[ProductSize], where: dict[str, Any]) -> Ite
     if where.get("size_id") is not None:
         tests.append(lambda s: s.size.id in where["size_id"])
     if where.get("sku") is not None:
-        tests.append(lambda s: _text(s.sku, where["sku"]))
+        tests.append(lambda s: text_fits(s.sku, where["sku"]))
     if where.get("ean") is not None:
-        tests.append(lambda s: _text(s.ean, where["ean"]))
+        tests.append(lambda s: text_fits(s.ean, where["ean"]))
     if where.get("upc") is not None:
-        tests.append(lambda s: _text(s.upc, where["upc"]))
+        tests.append(lambda s: text_fits(s.upc, where["upc"]))
     chosen = _in_range(chosen, "updated_at", where.get("updated_at"))
     return (size for size in chosen if all(test(size) for test in tests)) if tests else chosen
 
 
-def _text(value: str | None, rule: dict[str, str | None]) -> bool:
+def text_fits(value: str | None, rule: dict[str, str | None]) -> bool:
     text = value or ""
     return (
         (rule.get("equals") is None or text == rule["equals"])

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from app.sandbox.admin import json_object, refusing_nonsense
 from app.sandbox.centra import orders
 from app.sandbox.centra.after_admin import line_of, public_return, public_shipment, ship
+from app.sandbox.centra.attributes import AttributeStringElement
 from app.sandbox.centra.entities import Market
 from app.sandbox.centra.order_entities import Address, Order, OrderLine
 from app.sandbox.centra.order_request import default_pricelist
@@ -125,7 +126,12 @@ def public_order(order: Order) -> dict[str, Any]:
         "email": order.customer.email,
         "customer_id": order.customer.id,
         "send_email": order.send_email,
-        "attributes": {f"{a.type.name}_{e.key}": e.value for a in order.attributes for e in a.elements},
+        "attributes": {
+            f"{a.type.name}_{e.key}": e.value
+            for a in order.attributes
+            for e in a.elements
+            if isinstance(e, AttributeStringElement)
+        },
         "payments": [[e.entry_type, e.external_reference, e.value.value] for e in order.payment_history],
         "lines": [_public_line(line) for line in order.order_lines],
         "shipments": [public_shipment(shipment) for shipment in order.shipments],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+from app.sandbox.centra.attributes import Attribute
 from app.sandbox.centra.entities import (
     AllocationRule,
     Country,
@@ -174,25 +175,6 @@ class PaymentHistoryEntry:
     external_reference: str | None
     value: MonetaryValue
     payment_method: str | None
-
-
-@dataclass(slots=True, eq=False)
-class AttributeType:
-    name: str
-    is_mapped: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class AttributeStringElement:
-    key: str
-    value: str
-    kind: str = "INPUT"
-
-
-@dataclass(slots=True, eq=False)
-class Attribute:
-    type: AttributeType
-    elements: list[AttributeStringElement]
 
 
 @dataclass(slots=True, eq=False)

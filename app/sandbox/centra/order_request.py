@@ -5,9 +5,10 @@ from typing import Any
 
 from graphql import GraphQLError
 
+from app.sandbox.centra.attributes import Attribute, AttributeStringElement, AttributeType
 from app.sandbox.centra.dates import ShopZone
 from app.sandbox.centra.entities import AllocationRule, Market, Pricelist, ProductSize, ShippingOption
-from app.sandbox.centra.order_entities import Address, Attribute, AttributeStringElement, AttributeType, cents
+from app.sandbox.centra.order_entities import Address, cents
 from app.sandbox.centra.orders import LIST_PRICE, NewLine, NewOrder
 from app.sandbox.centra.shop import Shop
 
@@ -186,7 +187,7 @@ def _attributes(members: dict[str, Any]) -> tuple[Attribute, ...]:
     for name, value in members.items():
         known = name.startswith(f"{_MARKETPLACE_ATTRIBUTE}_")
         kind = _MARKETPLACE_ATTRIBUTE if known else name.rpartition("_")[0]
-        attribute = found.setdefault(kind, Attribute(AttributeType(kind), []))
+        attribute = found.setdefault(kind, Attribute(AttributeType(kind), "Order", []))
         attribute.elements.append(AttributeStringElement(name[len(kind) + 1 :], str(value)))
     return tuple(found.values())
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.sandbox.centra.attributes import Attribute
 from app.sandbox.centra.entities import AllocationRule, Market, Pricelist, ProductSize, ShippingOption
 from app.sandbox.centra.order_entities import (
     Address,
-    Attribute,
     Customer,
     Order,
     OrderLine,

@@ -28,6 +28,7 @@ from app.sandbox.centra import (
     after_entities,
     after_reads,
     after_writes,
+    catalogue_reads,
     order_entities,
     order_reads,
     order_writes,
@@ -55,7 +56,7 @@ def snake(name: str) -> str:
 
 def executable_schema(zone: ShopZone) -> GraphQLSchema:
     schema = build_schema(SDL.read_text(encoding="utf-8"))
-    modules = (reads, writes, order_reads, order_writes, after_reads, after_writes)
+    modules = (reads, writes, order_reads, order_writes, after_reads, after_writes, catalogue_reads)
     own: dict[str, Resolver] = {name: resolve for module in modules for name, resolve in module.FIELDS.items()}
     for kind in schema.type_map.values():
         if kind.name.startswith("__"):

@@ -8,6 +8,7 @@ import gc
 import random
 from typing import Any
 
+from app.sandbox.centra.clothing import Clothing, check_digit
 from app.sandbox.centra.entities import (
     AllocationRule,
     Country,
@@ -78,11 +79,15 @@ def seed(shop: Shop, members: dict[str, Any]) -> dict[str, Any]:
     "countries", "warehouses": [ids by precedence]}]; the allocation rule of each is called "Rule of " and its
     name), `tax_included` (true: prices of the price lists contain tax), `fta` (a number for every cell, or
     null for 0 to 20 by dice), `stock_offset` (0), `preorder_every`, `inactive_every` (every nth size or
-    variant; 0 for none), `rng_seed` (1).
+    variant; 0 for none), `rng_seed` (1), `clothing` (products of it, or the members that clothing.py names; none
+    by default).
     """
     shop.clear()
     _topology(shop, members)
     _catalogue(shop, members)
+    clothing = members.get("clothing")
+    if clothing:
+        Clothing(shop, clothing if isinstance(clothing, dict) else {"products": int(clothing)})
     _settle()
     return {
         "sizes": len(shop.sizes),
@@ -100,12 +105,6 @@ def _settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-
-
-def check_digit(twelve: str) -> str:
-    """The thirteenth digit of an EAN."""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(twelve))
-    return str(-total % 10)
 
 
 def _topology(shop: Shop, members: dict[str, Any]) -> None:

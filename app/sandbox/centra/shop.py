@@ -11,6 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from app.sandbox.centra.after_entities import Return, Shipment
+from app.sandbox.centra.catalogue_entities import (
+    Brand,
+    Category,
+    Collection,
+    Folder,
+    Language,
+    Price,
+    ProductMedia,
+    SizeChart,
+    TaxGroup,
+)
 from app.sandbox.centra.entities import (
     AllocationRule,
     Country,
@@ -73,6 +84,8 @@ class Numbers:
     variant: Iterator[int] = field(default_factory=lambda: _counter(301))
     product: Iterator[int] = field(default_factory=lambda: _counter(201))
     display: Iterator[int] = field(default_factory=lambda: _counter(1401))
+    media: Iterator[int] = field(default_factory=lambda: _counter(2101))
+    price: Iterator[int] = field(default_factory=lambda: _counter(3101))
     display_item: Iterator[int] = field(default_factory=lambda: _counter(14001))
     stock_change: Iterator[int] = field(default_factory=lambda: _counter(15501))
     stock_change_line: Iterator[int] = field(default_factory=lambda: _counter(70001))
@@ -108,6 +121,15 @@ class Shop:
         self.shipping_options: dict[int, ShippingOption] = {}
         self.warehouses: dict[int, Warehouse] = {}
         self.allocation_rules: dict[int, AllocationRule] = {}
+        self.brands: dict[int, Brand] = {}
+        self.collections: dict[int, Collection] = {}
+        self.folders: dict[int, Folder] = {}
+        self.categories: dict[int, Category] = {}
+        self.size_charts: dict[int, SizeChart] = {}
+        self.languages: dict[str, Language] = {}
+        self.tax_groups: dict[int, TaxGroup] = {}
+        self.media: dict[int, ProductMedia] = {}
+        self.prices: dict[int, Price] = {}
         self.products: dict[int, Product] = {}
         self.variants: dict[int, ProductVariant] = {}
         self.sizes: dict[int, ProductSize] = {}

@@ -1,11 +1,13 @@
 """The /_sandbox routes of a marketplace, beside those that every stand-in has.
 
-POST /_sandbox/offers {"offers": [{"sku", "quantity", "price", "product_sku"?, "active"?}]} -> {"offers": n}
+POST /_sandbox/offers {"offers": [{"sku", "quantity", "price", "product_sku"?, "ean"?, "active"?, and any other member
+                       of OF24 under its name there}]} -> {"offers": n}
 GET  /_sandbox/offers                  -> {"offers": {sku: quantity}}, deleted ones left out
 POST /_sandbox/offers/delete {"skus"}  -> {"deleted": n}
 POST /_sandbox/buy {"sku", "quantity"} -> {"sku", "quantity": what is left}; as a buyer's order does
 POST /_sandbox/shop {"state", "suspension_type", "closed_from", "closed_to", "currency", "platform_currency",
-                     "name", "warehouses": [code], "configuration": {...}, "account": {...}, "orders": {...},
+                     "name", "warehouses": [code], "price_approval": bool, "configuration": {...},
+                     "account": {...}, "orders": {...},
                      "carriers", "shipping_types", "documents", "reasons", "taxes", "offer_states",
                      "additional_fields": [...]}
 GET  /_sandbox/shop                    -> the same

@@ -5,27 +5,30 @@ The rows are those of the moment of the request; the export is PENDING for `expo
 without, all that live. Inactive offers (not enabled, no stock, shop not open) only with
 `include_inactive_offers`. A file holds `items_per_chunk` rows, or `export_chunk` of the config when that is
 smaller. Each OF53 of a finished export gives fresh addresses on this listener; each works once, with the key,
-then it is gone (410). The same request while its export is PENDING gets the same tracking id.
+then it is gone (410). The same request while its export is PENDING gets the same tracking id. The eight newest
+exports are kept.
 
 Fault kinds of its own: `export_failed` (OF52), `foreign_url` (OF53; the address is the fault's `body`),
 `new_enum` (OF53; `value`, default QUEUED).
 """
 
-import csv
-import io
+import asyncio
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from app.sandbox.clock import iso
 from app.sandbox.mirakl.answers import Json, Refused
-from app.sandbox.mirakl.state import Offer, Shop
+from app.sandbox.mirakl.offer_shown import CSV_FIELDS, JSON_FIELDS, Reader
+from app.sandbox.mirakl.offers import Offer
+from app.sandbox.mirakl.state import Shop
+from app.sandbox.mirakl.tables import write_table
 
 KINDS = frozenset({"export_failed", "foreign_url", "new_enum"})
 
@@ -33,88 +36,18 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 10_000, 1_000_000
 _SMALLEST_MEGABYTES, _LARGEST_MEGABYTES = 10, 1_000
 _FOREIGN_URL = "https://files.bucket.example/offers-1.json"
 
-# What the stand-in knows about an offer; the other documented fields may be asked for and are null.
-_JSON_FIELDS: dict[str, Callable[[Shop, Offer], Any]] = {
-    "active": lambda shop, offer: shop.is_active(offer),
-    "allow_quote_requests": lambda shop, offer: False,
-    "channels": lambda shop, offer: [],
-    "currency_iso_code": lambda shop, offer: shop.currency,
-    "date_created": lambda shop, offer: iso(offer.created_at),
-    "deleted": lambda shop, offer: offer.deleted,
-    "last_updated": lambda shop, offer: iso(offer.updated_at),
-    "offer_id": lambda shop, offer: offer.offer_id,
-    "prices": lambda shop, offer: [{"origin_price": offer.price, "discount_price": None}],
-    "product_sku": lambda shop, offer: offer.product_sku,
-    "quantity": lambda shop, offer: offer.quantity,
-    "shop_id": lambda shop, offer: shop.shop_id,
-    "shop_name": lambda shop, offer: shop.name,
-    "shop_sku": lambda shop, offer: offer.sku,
-    "state_code": lambda shop, offer: offer.state_code,
-    "warehouses": lambda shop, offer: [{"code": c, "quantity": q} for c, q in offer.warehouses.items()],
-}
-_JSON_EMPTY_FIELDS = [
-    "available_end_date",
-    "available_start_date",
-    "description",
-    "eco_contributions",
-    "favorite_rank",
-    "fulfillment",
-    "is_professional",
-    "leadtime_to_ship",
-    "logistic_class",
-    "max_order_quantity",
-    "measurement",
-    "min_order_quantity",
-    "min_shipping_price",
-    "min_shipping_price_additional",
-    "min_shipping_type",
-    "min_shipping_zone",
-    "msrp",
-    "offer_additional_fields",
-    "ongoing_discount_campaigns",
-    "package_quantity",
-    "premium",
-    "price_additional_info",
-    "product_tax_code",
-    "retail_prices",
-    "shipping_types",
-]
-_CSV_FIELDS: dict[str, Callable[[Shop, Offer], Any]] = {
-    **{
-        name.replace("_", "-"): read
-        for name, read in _JSON_FIELDS.items()
-        if name not in ("channels", "prices", "warehouses")
-    },
-    "channels": lambda shop, offer: "",
-    "origin-price": lambda shop, offer: offer.price,
-    "price": lambda shop, offer: offer.price,
-    "total-price": lambda shop, offer: offer.price,
-}
-_CSV_EMPTY_FIELDS = [
-    "available-end-date",
-    "available-start-date",
-    "description",
-    "discount-end-date",
-    "discount-price",
-    "discount-ranges",
-    "discount-start-date",
-    "favorite-rank",
-    "leadtime-to-ship",
-    "logistic-class",
-    "max-order-quantity",
-    "min-order-quantity",
-    "min-shipping-price",
-    "min-shipping-price-additional",
-    "min-shipping-type",
-    "min-shipping-zone",
-    "msrp",
-    "package-quantity",
-    "premium",
-    "price-additional-info",
-    "price-ranges",
-    "product-tax-code",
-    "professional",
-]
+# Documented fields about which the stand-in knows nothing: they may be asked for and are null.
+_JSON_EMPTY_FIELDS = (
+    *("favorite_rank", "fulfillment", "is_professional", "measurement", "min_shipping_price"),
+    *("min_shipping_price_additional", "min_shipping_type", "min_shipping_zone", "ongoing_discount_campaigns"),
+    *("premium", "retail_prices", "shipping_types"),
+)
+_CSV_EMPTY_FIELDS = (
+    *("favorite-rank", "min-shipping-price", "min-shipping-price-additional", "min-shipping-type"),
+    *("min-shipping-zone", "premium", "professional"),
+)
+_ROWS_A_PIECE = 500
+_KEPT_EXPORTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +64,12 @@ class ExportOrder:
 
 @dataclass(slots=True)
 class Export:
+    """`rows` are the offers as they were at the request, and whether each was on sale."""
+
     tracking_id: str
     request: bytes
     order: ExportOrder
-    rows: list[list[Any]]
+    rows: list[tuple[Offer, bool]]
     updated_at: float
     status: str = "PENDING"
 
@@ -142,16 +77,38 @@ class Export:
         """An export without rows is one empty file."""
         return max(1, -(-len(self.rows) // self.order.chunk))
 
-    def content(self, number: int) -> bytes:
+    def content(self, number: int, shop: Shop) -> Iterator[bytes]:
+        """One file, piece by piece: a large one is never in memory as a whole."""
         rows = self.rows[number * self.order.chunk : (number + 1) * self.order.chunk]
-        names = [self.order.rename.get(name, name) for name in self.order.fields]
-        if self.order.is_json:
-            return json.dumps([dict(zip(names, row, strict=True)) for row in rows]).encode()
-        sheet = io.StringIO(newline="")
-        writer = csv.writer(sheet, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_csv_text(value) for value in row] for row in rows)
-        return sheet.getvalue().encode()
+        pieces = (rows[start : start + _ROWS_A_PIECE] for start in range(0, len(rows), _ROWS_A_PIECE))
+        return self._json(pieces, shop) if self.order.is_json else self._csv(pieces, shop)
+
+    @property
+    def _names(self) -> list[str]:
+        return [self.order.rename.get(name, name) for name in self.order.fields]
+
+    def _json(self, pieces: Iterable[list[tuple[Offer, bool]]], shop: Shop) -> Iterator[bytes]:
+        names, between = self._names, "["
+        for piece in pieces:
+            shown = (json.dumps(dict(zip(names, row, strict=True))) for row in self._values(piece, shop, JSON_FIELDS))
+            yield (between + ",".join(shown)).encode()
+            between = ","
+        yield b"[]" if between == "[" else b"]"
+
+    def _csv(self, pieces: Iterable[list[tuple[Offer, bool]]], shop: Shop) -> Iterator[bytes]:
+        yield write_table([self._names])
+        for piece in pieces:
+            values = self._values(piece, shop, CSV_FIELDS)
+            yield write_table([_csv_text(value) for value in row] for row in values)
+
+    def _values(self, piece: list[tuple[Offer, bool]], shop: Shop, known: Mapping[str, Reader]) -> Iterator[list[Any]]:
+        readers = [known.get(name, _no_value) for name in self.order.fields]
+        at_active = self.order.fields.index("active") if "active" in self.order.fields else None
+        for offer, active in piece:
+            row = [read(shop, offer) for read in readers]
+            if at_active is not None:
+                row[at_active] = active
+            yield row
 
 
 class OfferExports:
@@ -173,6 +130,8 @@ class OfferExports:
         at = self._clock.timestamp()
         export = Export(str(uuid.uuid4()), body, order, self._rows(order), at)
         self._exports[export.tracking_id] = export
+        if len(self._exports) > _KEPT_EXPORTS:
+            self._forget(next(iter(self._exports)))
         outcome = "COMPLETED" if self._menu.take("OF52", "export_failed") is None else "FAILED"
 
         def finish() -> None:
@@ -207,26 +166,35 @@ class OfferExports:
         self._spent.add(token)
         export, number = found
         media_type = "application/json" if export.order.is_json else "text/csv"
-        return Response(export.content(number), media_type=media_type)
+        return StreamingResponse(_one_by_one(export.content(number, self._shop)), media_type=media_type)
+
+    def _forget(self, tracking_id: str) -> None:
+        gone = self._exports.pop(tracking_id)
+        self._addresses = {token: place for token, place in self._addresses.items() if place[0] is not gone}
 
     def _address(self, request: Request, export: Export, number: int) -> str:
         token = uuid.uuid4().hex
         self._addresses[token] = (export, number)
         return f"{str(request.base_url).rstrip('/')}/exports/offers/{token}"
 
-    def _rows(self, order: ExportOrder) -> list[list[Any]]:
-        known = _JSON_FIELDS if order.is_json else _CSV_FIELDS
-        readers = [known.get(name, _no_value) for name in order.fields]
-        shop = self._shop
-        chosen = (offer for offer in shop.offers.values() if self._belongs(offer, order))
-        return [[read(shop, offer) for read in readers] for offer in chosen]
+    def _rows(self, order: ExportOrder) -> list[tuple[Offer, bool]]:
+        offers = ((offer, self._shop.is_active(offer)) for offer in self._shop.offers.values())
+        return [(offer.snapshot(), active) for offer, active in offers if _belongs(offer, order, active=active)]
 
-    def _belongs(self, offer: Offer, order: ExportOrder) -> bool:
-        if order.since is not None and offer.updated_at < order.since:
-            return False
-        if offer.deleted:
-            return order.since is not None
-        return order.with_inactive or self._shop.is_active(offer)
+
+def _belongs(offer: Offer, order: ExportOrder, *, active: bool) -> bool:
+    if order.since is not None and offer.updated_at < order.since:
+        return False
+    if offer.deleted:
+        return order.since is not None
+    return order.with_inactive or active
+
+
+async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Lets other calls in between two pieces."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
 
 
 def read_order(body: bytes, export_chunk: int | None) -> ExportOrder:
@@ -259,7 +227,8 @@ def read_order(body: bytes, export_chunk: int | None) -> ExportOrder:
 
 
 def _fields(wanted: Any, *, is_json: bool) -> tuple[str, ...]:
-    known: Sequence[str] = [*_JSON_FIELDS, *_JSON_EMPTY_FIELDS] if is_json else [*_CSV_FIELDS, *_CSV_EMPTY_FIELDS]
+    known = [*JSON_FIELDS, *_JSON_EMPTY_FIELDS] if is_json else [*CSV_FIELDS, *_CSV_EMPTY_FIELDS]
+    known.append("active")
     if not wanted:
         return tuple(sorted(known))
     if not isinstance(wanted, list) or not set(map(str, wanted)) <= set(known):

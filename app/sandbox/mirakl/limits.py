@@ -7,7 +7,7 @@ arrivals. Codes without an entry are for events, page views and user actions and
 that are polled, calls for a further page are not calls of the poll. OR11 is read so: a call that names its
 orders is a read, as one of RT11 that names its returns is; one with the parameters of the window last opened
 (`offset` and `max` aside) is a page of it; any other opens a window. Reads have no published maximum; two within
-half a second are a loop gone wrong.
+half a second are a loop gone wrong. A CM11 that names neither a time nor products is a full one.
 
 A refused arrival does not count towards the window. Daily codes get `daily_ceiling_calls` (default 1) a day.
 """
@@ -79,6 +79,7 @@ def ceilings(profile: str, daily_calls: int) -> Mapping[str, tuple[Ceiling, ...]
         "RT11 read": (Ceiling(1, 0.5),),
         "P41": (Ceiling(1, 900.0),),
         "CM11": five_minutes,
+        "CM11 full": (Ceiling(1, 14_400.0),),
         **dict.fromkeys(("H11", "PM11", "VL11", "SH42", "SH52"), hour),
         "TL02": (Ceiling(20, 60.0), Ceiling(60, 3600.0)),
     }
@@ -137,9 +138,11 @@ def _bucket(code: str, query: Query, body: bytes, order_window: Window | None) -
         if "order_ids" in query:
             return "OR11 read"
         return "OR11 page" if _window(query) == order_window else "OR11 pass"
+    if code == "CM11" and not query.keys() & {"updated_since", "provider_unique_identifier", "unique_identifier"}:
+        return "CM11 full"
     if code == "RT11" and "return_id" in query:
         return "RT11 read"
-    if code in ("IV01", "SBC11", "ST12", "RT11") and _is_further_page(query):
+    if code in ("IV01", "SBC11", "ST12", "RT11", "OF04", "P51") and _is_further_page(query):
         return f"{code} page"
     return code
 

@@ -26,7 +26,7 @@ _MOST_VALUES = 100
 class Asked:
     """What a call of a seek list wants: its own parameters, or those of its token."""
 
-    def __init__(self, request: Request, sort: str, size: int = 10) -> None:
+    def __init__(self, request: Request, sort: str, size: int = 10, default_order: str = "ASC") -> None:
         """`sort`: the one field that can be sorted by. Refused (400) for a token or a sort nobody gave."""
         token = request.query_params.get("page_token")
         self.query = request.query_params
@@ -36,7 +36,7 @@ class Asked:
         self._size = whole(self.query, "limit", size, least=1)
         if self._size > _LARGEST_PAGE:
             raise Refused(400, f"limit is at most {_LARGEST_PAGE}")
-        field, _, direction = self.query.get("sort", f"{sort},ASC").partition(",")
+        field, _, direction = self.query.get("sort", f"{sort},{default_order}").partition(",")
         if field != sort or direction not in ("", "ASC", "DESC"):
             raise Refused(400, "Error with parameter sort. Please check its type.")
         self._backwards = direction == "DESC"

@@ -7,6 +7,9 @@ Invented values in the documented shapes. Tests change them through POST /_sandb
 
 import copy
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.sandbox.mirakl.catalogue_seeds import Seed
 
 _NO_TAX_NUMBER: dict[str, Any] = {"mandatory": False, "validation_regex": None}
 
@@ -211,10 +214,12 @@ _LISTS: dict[str, list[dict[str, Any]]] = {
 class Mirrors:
     """This marketplace's own copy of the reference data."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: Seed) -> None:
         self.configuration = copy.deepcopy(_CONFIGURATION)
+        merge(self.configuration, copy.deepcopy(seed.configuration))
         self.account = copy.deepcopy(_ACCOUNT)
         self.lists = copy.deepcopy(_LISTS)
+        self.lists["additional_fields"].extend(copy.deepcopy(seed.offer_fields))
 
     def change(self, name: str, value: Any) -> None:
         """`configuration` and `account` are merged, a list is replaced; ValueError for an unknown name."""
@@ -229,6 +234,23 @@ class Mirrors:
 
     def public(self) -> dict[str, Any]:
         return {"configuration": self.configuration, "account": self.account, **self.lists}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where a date without a zone is meant."""
+        return ZoneInfo(self.configuration["timezone"])
+
+    def feature(self, *path: str) -> Any:
+        """A member of PC01's `features`."""
+        found = self.configuration["features"]
+        for name in path:
+            found = found[name]
+        return found
+
+    @property
+    def offer_fields(self) -> dict[str, dict[str, Any]]:
+        """AF01's fields of offers by code."""
+        return {field["code"]: field for field in self.lists["additional_fields"] if field["entity"] == "OFFER"}
 
     def order_workflow(self, name: str) -> Any:
         """A switch of PC01's `features.order_workflows`."""

@@ -17,32 +17,42 @@ from starlette.types import Scope
 from app.sandbox.clock import Clock
 from app.sandbox.faults import Kernel, Refusal, instrument
 from app.sandbox.journal import LoggedCall
-from app.sandbox.mirakl import exports, imports, order_lists
+from app.sandbox.mirakl import exports, import_life, order_lists, product_imports
 from app.sandbox.mirakl.admin import marketplace_admin_routes
 from app.sandbox.mirakl.after_admin import AfterSale, after_admin_routes
 from app.sandbox.mirakl.answers import Json, Refused, render
+from app.sandbox.mirakl.catalogue import currencies
+from app.sandbox.mirakl.catalogue_admin import catalogue_admin_routes, fill
 from app.sandbox.mirakl.exports import OfferExports
 from app.sandbox.mirakl.imports import StockImports
 from app.sandbox.mirakl.limits import CallLimits
+from app.sandbox.mirakl.offer_imports import OfferImports
+from app.sandbox.mirakl.offer_lists import OfferLists
 from app.sandbox.mirakl.order_admin import order_admin_routes
 from app.sandbox.mirakl.order_calls import OrderCalls
 from app.sandbox.mirakl.order_exports import OrderExports
 from app.sandbox.mirakl.order_lists import OrderLists
 from app.sandbox.mirakl.orders import OrderBook
+from app.sandbox.mirakl.price_imports import PriceImports
+from app.sandbox.mirakl.product_imports import ProductImports
+from app.sandbox.mirakl.product_reads import ProductReads
 from app.sandbox.mirakl.state import Shop
 
 Endpoint = Callable[[Request], Awaitable[Json | Response]]
 Call = tuple[str, str, str, Endpoint]
 
-FAULT_KINDS = frozenset({"extra_fields"}) | imports.KINDS | exports.KINDS | order_lists.KINDS
+FAULT_KINDS = (
+    frozenset({"extra_fields"}) | import_life.KINDS | product_imports.KINDS | exports.KINDS | order_lists.KINDS
+)
 
 
 def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     """One shop on one marketplace. Members of `config`, all optional:
 
     id, key or keys, shop_id, shop_name, currency, platform_currency, warehouses, shop (as POST /_sandbox/shop),
-    offers (as POST /_sandbox/offers), orders (the members of state.OrderRules), import_seconds,
-    import_line_seconds, export_seconds, export_chunk, profile (standard | external_partner),
+    offers (as POST /_sandbox/offers), many_offers and many_products (as catalogue_admin says), catalogue (fr | se),
+    orders (the members of state.OrderRules), import_seconds, import_line_seconds, product_stage_seconds,
+    sent_seconds, duplicate_seconds, export_seconds, export_chunk, profile (standard | external_partner),
     daily_ceiling_calls, forgiven_seconds, enforce, faults, seed.
     """
     kernel = Kernel.of(clock, config)
@@ -50,8 +60,13 @@ def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
     book = OrderBook(shop)
     limits = CallLimits(config, enforced=kernel.enforce)
     after = AfterSale(book)
-    routes = [_route(shop, *call) for call in [*_calls(shop), *_order_calls(book), *_after_calls(after)]]
-    admin = [*marketplace_admin_routes(shop), *order_admin_routes(book), *after_admin_routes(after)]
+    products = ProductImports(shop)
+    fill(shop, config)
+    calls = [*_calls(shop), *_catalogue_calls(shop, products), *_offer_calls(shop)]
+    calls += [*_order_calls(book), *_after_calls(after)]
+    routes = [_route(shop, *call) for call in calls]
+    admin = [*marketplace_admin_routes(shop), *catalogue_admin_routes(shop, products)]
+    admin += [*order_admin_routes(book), *after_admin_routes(after)]
     app = Starlette(
         routes=[*routes, *admin],
         exception_handlers={HTTPException: _as_platform_error},
@@ -99,6 +114,46 @@ def _calls(shop: Shop) -> list[Call]:
         ("OF52", "POST", "/api/offers/export/async", offers.of52),
         ("OF53", "GET", "/api/offers/export/async/status/{tracking_id}", offers.of53),
         ("OF54", "GET", "/exports/offers/{token}", offers.of54),
+    ]
+
+
+def _catalogue_calls(shop: Shop, imports: ProductImports) -> list[Call]:
+    catalogue, reads = shop.products.catalogue, ProductReads(shop)
+    one_import = "/api/products/imports/{import}"
+    return [
+        ("H11", "GET", "/api/hierarchies", catalogue.h11),
+        ("PM11", "GET", "/api/products/attributes", catalogue.pm11),
+        ("VL11", "GET", "/api/values_lists", catalogue.vl11),
+        ("CH11", "GET", "/api/channels", _reading(lambda _: catalogue.shown_channels())),
+        ("CUR01", "GET", "/api/currencies", _reading(lambda _: currencies(shop.platform_currency, [shop.currency]))),
+        ("L01", "GET", "/api/locales", _reading(lambda _: catalogue.shown_locales())),
+        ("SH31", "GET", "/api/shipping/logistic_classes", _reading(lambda _: catalogue.shown_logistic_classes())),
+        ("P31", "GET", "/api/products", reads.p31),
+        ("P41", "POST", "/api/products/imports", imports.p41),
+        ("P51", "GET", "/api/products/imports", imports.p51),
+        ("P42", "GET", one_import, imports.p42),
+        ("P44", "GET", f"{one_import}/error_report", imports.p44),
+        ("P45", "GET", f"{one_import}/new_product_report", imports.p45),
+        ("P46", "GET", f"{one_import}/transformed_file", imports.p46),
+        ("P47", "GET", f"{one_import}/transformation_error_report", imports.p47),
+        ("CM11", "GET", "/api/mcm/products/sources/status/export", reads.cm11),
+    ]
+
+
+def _offer_calls(shop: Shop) -> list[Call]:
+    imports, prices, lists = OfferImports(shop), PriceImports(shop), OfferLists(shop)
+    return [
+        ("OF24", "POST", "/api/offers", imports.of24),
+        ("OF01", "POST", "/api/offers/imports", imports.of01),
+        ("OF04", "GET", "/api/offers/imports", imports.of04),
+        ("OF02", "GET", "/api/offers/imports/{import}", imports.of02),
+        ("OF03", "GET", "/api/offers/imports/{import}/error_report", imports.of03),
+        ("PRI01", "POST", "/api/offers/pricing/imports", prices.pri01),
+        ("PRI02", "GET", "/api/offers/pricing/imports", prices.pri02),
+        ("PRI03", "GET", "/api/offers/pricing/imports/{import_id}/error_report", prices.pri03),
+        ("OF21", "GET", "/api/offers", lists.of21),
+        # Last: the path of a number, after the words that may stand there.
+        ("OF22", "GET", "/api/offers/{offer:int}", lists.of22),
     ]
 
 

@@ -1,17 +1,18 @@
-"""One shop on one marketplace: its keys, its state, its offers, the operator's rules for its orders.
-
-The stock of an offer is one global figure, or one for each warehouse; with warehouses the offer's quantity is
-their sum. A global stock line replaces the warehouses: the reference leaves mixing open, and so the last file
-wins.
-"""
+"""One shop on one marketplace: its keys, its state, its offers, the operator's rules for its orders."""
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from app.sandbox.clock import iso
 from app.sandbox.faults import Kernel
+from app.sandbox.mirakl.answers import Refused
+from app.sandbox.mirakl.catalogue import Catalogue, seed_of
+from app.sandbox.mirakl.offer_values import OFFER, details_of, prices_of, typed
+from app.sandbox.mirakl.offers import Offer
+from app.sandbox.mirakl.products import ProductBook
 from app.sandbox.mirakl.reference import Mirrors
 
 SHOP_STATES = ("OPEN", "CLOSE", "SUSPENDED")
@@ -50,56 +51,6 @@ class OrderRules:
     tracking_after_shipping: bool = False
 
 
-@dataclass(slots=True)
-class Offer:
-    """`price` is a number of the shop's currency; instants are app time in Unix seconds."""
-
-    offer_id: int
-    sku: str
-    product_sku: str
-    price: float
-    enabled: bool
-    created_at: float
-    updated_at: float
-    global_quantity: int = 0
-    warehouses: dict[str, int] = field(default_factory=dict)
-    state_code: str = "11"
-    deleted: bool = False
-
-    @property
-    def quantity(self) -> int:
-        return sum(self.warehouses.values()) if self.warehouses else self.global_quantity
-
-    def set_quantity(self, quantity: int, warehouse: str, at: float) -> None:
-        if warehouse:
-            self.warehouses[warehouse] = quantity
-        else:
-            self.warehouses.clear()
-            self.global_quantity = quantity
-        self.updated_at = at
-
-    def remove_warehouse(self, warehouse: str, at: float) -> None:
-        if self.warehouses.pop(warehouse, None) is not None and not self.warehouses:
-            self.global_quantity = 0
-        self.updated_at = at
-
-    def empty(self, at: float) -> None:
-        """The operator takes it off sale; the warehouses stay known."""
-        self.global_quantity = 0
-        self.warehouses = dict.fromkeys(self.warehouses, 0)
-        self.updated_at = at
-
-    def take(self, units: int, at: float) -> None:
-        """Sold: from the global figure, or from the warehouses in turn."""
-        if not self.warehouses:
-            self.global_quantity -= units
-        for code, held in self.warehouses.items():
-            taken = min(held, units)
-            self.warehouses[code] = held - taken
-            units -= taken
-        self.updated_at = at
-
-
 class Shop:
     """State that survives calls. `config` is this marketplace's part of the sandbox's config."""
 
@@ -119,8 +70,12 @@ class Shop:
         self.valid_keys: set[str] = set(config.get("keys", [config.get("key", "k-sandbox")]))
         self.forbidden_codes: set[str] = set()
         self.warehouse_codes: set[str] = set(config.get("warehouses", ()))
-        self.mirrors = Mirrors()
+        seed = seed_of(config)
+        self.mirrors = Mirrors(seed)
+        self.products = ProductBook(Catalogue(seed), kernel.clock)
         self.order_rules = OrderRules()
+        # Whether new prices wait for the operator.
+        self.price_approval = False
         # In cents of the shop's currency; None is as much as it takes.
         self.balances: dict[str, int | None] = {"pending": None, "payable": None}
         self.offers: dict[str, Offer] = {}
@@ -138,6 +93,8 @@ class Shop:
                     self.state = value
                 case "suspension_type" | "closed_from" | "closed_to" | "currency" | "platform_currency" | "name":
                     setattr(self, name, value)
+                case "price_approval":
+                    self.price_approval = bool(value)
                 case "warehouses":
                     self.warehouse_codes = set(value)
                 case "orders":
@@ -159,27 +116,39 @@ class Shop:
             "platform_currency": self.platform_currency,
             "warehouses": sorted(self.warehouse_codes),
             "orders": asdict(self.order_rules),
+            "price_approval": self.price_approval,
             **self.mirrors.public(),
         }
 
     def put_offers(self, given: Iterable[dict[str, Any]]) -> int:
-        """Creates offers, or overwrites members of known ones; returns how many were given."""
-        at, count = self.kernel.clock.timestamp(), 0
+        """Creates offers, or overwrites members of known ones; returns how many were given.
+
+        Members beside `sku`, `active`, `ean` and `product_sku` are named and typed as OF24's.
+        """
+        at, zone, count = self.kernel.clock.timestamp(), self.mirrors.zone, 0
         for members in given:
             count += 1
             sku = str(members["sku"])
-            offer = self.offers.get(sku)
-            if offer is None or offer.deleted:
-                offer = Offer(next(self._offer_ids), sku, f"P-{sku}", 0.0, True, at, at)
-                self.offers[sku] = offer
+            offer = self.live_offer(sku) or self.new_offer(sku, f"P-{sku}")
             offer.product_sku = members.get("product_sku", offer.product_sku)
-            offer.price = float(members.get("price", offer.price))
             offer.enabled = bool(members.get("active", offer.enabled))
-            offer.state_code = str(members.get("state_code", offer.state_code))
+            references = {"EAN": str(members["ean"])} if "ean" in members else {}
+            self.products.put(offer.product_sku, "", sku, references)
+            told = _typed_offer(members)
+            offer.state_code = told.get("state_code", offer.state_code)
+            if not offer.prices or {"price", "discount", "all_prices"} & told.keys():
+                offer.prices = prices_of({"price": Decimal(str(offer.price))} | told, zone)
+            offer.details = details_of(told, zone, offer.details)
             offer.updated_at = at
-            if "quantity" in members:
-                offer.set_quantity(int(members["quantity"]), "", at)
+            if "quantity" in told:
+                offer.set_quantity(told["quantity"], "", at)
         return count
+
+    def new_offer(self, sku: str, product_sku: str) -> Offer:
+        """An offer of nothing yet; what had this SKU before is forgotten."""
+        at = self.kernel.clock.timestamp()
+        offer = self.offers[sku] = Offer(next(self._offer_ids), sku, product_sku, True, at, at)
+        return offer
 
     def live_offer(self, sku: str) -> Offer | None:
         offer = self.offers.get(sku)
@@ -204,9 +173,29 @@ class Shop:
         self.kernel.ledger.record("BUY", sku=sku, quantity=units, left=offer.quantity)
         return offer.quantity
 
+    def inactivity_reasons(self, offer: Offer) -> list[str]:
+        """Why it is not on sale, in the words of OF21; none for an offer that is, or that only was switched off."""
+        at, details, quantity = self.kernel.clock.timestamp(), offer.details, offer.quantity
+        product = self.products.products.get(offer.product_sku)
+        started = details.available_started is None or details.available_started <= at
+        ended = details.available_ended is not None and details.available_ended < at
+        holds = {
+            "SHOP_NOT_OPEN": self.state != "OPEN",
+            "ZERO_QUANTITY": quantity <= 0,
+            "PRODUCT_STATUS_REJECTED": product is not None and not product.live,
+            "NOT_IN_AVAILABILITY_PERIOD": ended or not started,
+            "AVAILABLE_QUANTITY_LESS_THAN_MIN_ORDER_QUANTITY": 0 < quantity < (details.min_order_quantity or 0),
+            "NO_ACTIVE_PRICE": not any(price.holds(at) for price in offer.prices),
+        }
+        return [reason for reason, does in holds.items() if does]
+
     def is_active(self, offer: Offer) -> bool:
-        """On sale: enabled, in stock, not deleted, in an open shop (as OF21's inactivity reasons say)."""
-        return offer.enabled and not offer.deleted and offer.quantity > 0 and self.state == "OPEN"
+        """On sale: enabled, not deleted, and nothing speaks against it."""
+        return offer.enabled and not offer.deleted and not self.inactivity_reasons(offer)
+
+    @property
+    def default_lead_time(self) -> int:
+        return int(self.mirrors.account["shipping"]["lead_time_to_ship"])
 
     def account(self) -> dict[str, Any]:
         """The answer of A01."""
@@ -225,3 +214,11 @@ class Shop:
             "last_updated_date": iso(self.updated_at),
             "offers_count": sum(not offer.deleted for offer in self.offers.values()),
         }
+
+
+def _typed_offer(members: dict[str, Any]) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = typed(OFFER, members)
+    except Refused as refusal:
+        raise ValueError(refusal.message) from refusal
+    return found

@@ -1,11 +1,9 @@
-"""Reading an STO01 file and writing an STO03 report: strict CSV with `;`, doubled quotes, UTF-8."""
+"""Reading an STO01 file: strict CSV with `;`, doubled quotes, UTF-8."""
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.sandbox.mirakl.answers import Refused
+from app.sandbox.mirakl.tables import read_table
 
 _REQUIRED = ("offer-sku", "quantity")
 _COLUMNS = (*_REQUIRED, "warehouse-code", "update-delete")
@@ -34,13 +32,7 @@ class StockFile:
 
 def read_stock_file(content: bytes) -> StockFile:
     """Raises Refused (400) when the file as a whole is unreadable; a bad row is a line with its fault."""
-    try:
-        text = content.decode("utf-8")
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=";", strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Refused(400, f"The file cannot be read: {error}") from error
-    if not rows:
-        raise Refused(400, "The file is empty")
+    rows = read_table(content, ";")
     columns = tuple(rows[0])
     _check_header(columns)
     places = {name: position for position, name in enumerate(columns)}
@@ -78,12 +70,3 @@ def _line(number: int, row: list[str], places: dict[str, int]) -> StockLine:
     elif not delete and (not whole or quantity > _LARGEST_QUANTITY):
         fault = "Invalid quantity"
     return StockLine(number, cells, sku, quantity, warehouse, delete, fault)
-
-
-def write_report(columns: tuple[str, ...], errors: Iterable[tuple[StockLine, str]]) -> bytes:
-    """Line number and reason first, then the file's own columns in the file's own order."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(("error-line", "error-message", *columns))
-    writer.writerows((line.number, reason, *line.cells) for line, reason in errors)
-    return sheet.getvalue().encode()
