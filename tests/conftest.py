@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from tests.child import Child, ChildFailedError
 from tests.postgres import Databases
 from tests.standins import Json, Sandbox, start_sandbox
 
 SERVER = pytest.StashKey[Child]()
+
+# How long an example takes to make or to run says how busy the machine is, and nothing of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def _run_server(config: pytest.Config) -> dict[str, str]:

@@ -93,7 +93,7 @@ def check(shop: Shop, order: Order) -> None:
         assert order.status == ("SHIPPED" if finished else "PROCESSING")
 
 
-@settings(max_examples=62, deadline=None)
+@settings(max_examples=30)
 @given(deeds)
 def test_units_and_money_hang_together(done: list[tuple[str, int, int, bool]]) -> None:
     shop, order = one_order()
@@ -103,7 +103,7 @@ def test_units_and_money_hang_together(done: list[tuple[str, int, int, bool]]) -
         check(shop, order)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=6), st.booleans())
 def test_all_that_is_taken_back_stands_where_it_stood(parts: list[tuple[int, int]], again: bool) -> None:
     """Undone, deleted, removed and cancelled: nothing is left of it."""
