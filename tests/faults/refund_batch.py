@@ -170,7 +170,7 @@ class Batch:
         """Everything is done, held, or waits for what is held."""
         found = await self._stands()
         return found.keys() >= self.wanted.keys() and all(
-            row["call_state"] in (None, "held") and (row["state"] != "open" or row["call_state"] == "held")
+            row["call_state"] in (None, "held") and (row["state"] != "open" or _is_behind(row))
             for row in found.values()
         )
 
@@ -222,11 +222,16 @@ class Batch:
         counts.violations |= {seed: words for seed, words in self.wrong.items() if words}
 
 
+def _is_behind(row: Mapping[str, Any]) -> bool:
+    """Whether it waits for what is held; its own call held, it is about to be held itself."""
+    return row["call_state"] == "held" and row["call_intent"] != row["id"]
+
+
 def _stand(row: Mapping[str, Any], answered: set[str]) -> Stands:
     if row["state"] == "done":
         return Stands("done")
     if row["call_state"] == "held" and row["call_intent"] == row["id"] and row["state"] == "held":
         return Stands("held", heard=str(row["call"]) in answered)
-    if row["call_state"] == "held" and row["call_intent"] != row["id"] and row["state"] == "open":
+    if row["state"] == "open" and _is_behind(row):
         return Stands("behind")
     return Stands(f"{row['state']} ({row['reason']}, call {row['call_state']})")
