@@ -449,10 +449,13 @@ class TestProducts:
         assert market.look("P42", 1).status_code == 404
 
     def test_imports_are_listed(self, market: CatalogueMarket, sku: str) -> None:
-        import_id = market.import_products(market.product(sku))
+        for name in (sku, f"{sku}-b"):
+            import_id = market.import_products(market.product(name))
         market.advance(100)
         query = {"status": "COMPLETE", "has_transformed_file": "true", "order": "desc", "max": 1}
-        found = market.call("P51", API.path("P51"), params=query).json()
+        answer = market.call("P51", API.path("P51"), params=query)
+        assert 'rel="next"' in answer.headers["link"]
+        found = answer.json()
         assert [row["import_id"] for row in found["product_import_trackings"]] == [import_id]
         assert found["total_count"] >= 1
         market.advance(60)

@@ -201,6 +201,10 @@ class TestProductRules:
         fits = {value: value_fault(attribute, value, catalogue, "|") is None for value in [*good, *bad]}
         assert fits == {**dict.fromkeys(good, True), **dict.fromkeys(bad, False)}
 
+    def test_a_branch_is_taken_where_the_platform_takes_it(self, catalogue: Catalogue) -> None:
+        row = {code: value for code, value in GOOD.items() if code not in ("taille", "matiere", "saison")}
+        assert check_product(row | {"categorie": "110"}, catalogue, "|", only_leaves=False).errors == ()
+
     def test_limits_of_numbers(self, catalogue: Catalogue) -> None:
         attribute = Attribute("x", "X", "INTEGER", "OPTIONAL", validations="MIN|0,MAX|20")
         assert [value_fault(attribute, text, catalogue, "|") is None for text in ("0", "20", "21", "-1")] == [

@@ -12,8 +12,8 @@ POST /_sandbox/products {"sent_seconds": n | null, "decide": true} how long SENT
 GET  /_sandbox/products -> {"sources": {shop SKU: {"status", "pending", "category", ...}}, "products": live ones,
     "imports": [as P42 shows them]}
 GET  /_sandbox/offers/live[?sku=] -> {"offers": {sku: as OF21 shows it}}
-POST /_sandbox/offers/differences {"offers": [{"sku", "quantity"?, "price"?, "leadtime_to_ship"?, "logistic_class"?,
-    "state_code"?}]} -> {"missing", "unwanted", "same", and for each member how many differ}
+POST /_sandbox/offers/differences {"offers": [{"sku", "quantity"?, "price"?, "discount_price"?, "leadtime_to_ship"?,
+    "logistic_class"?, "state_code"?}]} -> {"missing", "unwanted", "same", and for each member how many differ}
 POST /_sandbox/prices {"approve": [skus] | "all"} or {"reject": ...} -> {"decided": n}
 GET  /_sandbox/prices -> {"pending": {sku: number of prices}}
 
@@ -33,7 +33,7 @@ from starlette.routing import Route
 
 from app.sandbox.admin import json_object, refusing_nonsense
 from app.sandbox.mirakl.catalogue import Catalogue
-from app.sandbox.mirakl.offer_shown import lead_time, listed
+from app.sandbox.mirakl.offer_shown import amount, lead_time, listed
 from app.sandbox.mirakl.offers import Offer, Price
 from app.sandbox.mirakl.product_imports import ProductImports
 from app.sandbox.mirakl.product_rules import check_digit
@@ -107,6 +107,7 @@ def differences(shop: Shop, wanted: Iterable[dict[str, Any]]) -> dict[str, int]:
     read: dict[str, Callable[[Offer], Any]] = {
         "quantity": lambda offer: offer.quantity,
         "price": lambda offer: offer.price,
+        "discount_price": lambda offer: offer.default_price and amount(offer.default_price.discount),
         "leadtime_to_ship": lambda offer: lead_time(shop, offer),
         "logistic_class": lambda offer: offer.details.logistic_class,
         "state_code": lambda offer: offer.state_code,

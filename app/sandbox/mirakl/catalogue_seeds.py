@@ -69,7 +69,7 @@ _FR_LENGTH: Row = (
 
 FR = Seed(
     locale="fr_FR",
-    locales={"fr_FR": "Français", "en": "English"},
+    locales={"fr_FR": "Français", "nl_BE": "Nederlands (België)", "en": "English"},
     channels={"FR": "France", "BE": "Belgique"},
     logistic_classes={"S": "Petit colis", "M": "Colis moyen", "L": "Grand colis"},
     hierarchies=(
@@ -103,6 +103,7 @@ FR = Seed(
                 _role("DESCRIPTION", locale="fr_FR", validations="MAX_LENGTH|2000"),
             ),
             ("titre_en", "Title", "TEXT", OPT, {"locale": "en", "validations": "MAX_LENGTH|120"}),
+            ("titre_nl", "Titel", "TEXT", OPT, {"locale": "nl_BE", "channels": ("BE",)}),
             ("marque", "Marque", "LIST", REQ, _list("MARQUES", role="BRAND")),
             ("image_1", "Image principale", "MEDIA", REQ, _role("MAIN_IMAGE")),
             ("image_2", "Image 2", "MEDIA", OPT, {}),

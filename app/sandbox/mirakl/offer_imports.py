@@ -10,6 +10,7 @@ the mode NORMAL leaves what it has no columns for; REPLACE deletes all offers th
 numbered from 1 for OF24, as in the published sample, and with the header as line 1 for a file.
 """
 
+import hashlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,7 @@ class OfferImport(Import):
     errors: list[tuple[OfferLine, str]] = field(default_factory=list)
     pending: list[OfferLine] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    read: int = 0
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
@@ -66,7 +68,7 @@ class OfferImports:
         self._imports: dict[str, OfferImport] = {}
         self._ids = itertools.count(900_001)
         self._queue = ImportQueue(shop)
-        self._requests: dict[tuple[str, bytes], str] = {}
+        self._requests: dict[tuple[str, str], str] = {}
         self._duplicate_seconds = float(shop.config.get("duplicate_seconds", 86_400.0))
         shop.products.listeners.append(self._products_decided)
 
@@ -85,7 +87,7 @@ class OfferImports:
         return self._accept("OF01", mode, file, content)
 
     def _accept(self, code: str, mode: str, file: OfferFile, content: bytes) -> Json:
-        at, key = self._clock.timestamp(), (f"{code} {mode}", content)
+        at, key = self._clock.timestamp(), (f"{code} {mode}", hashlib.sha256(content).hexdigest())
         repeat = self._menu.take(code, "repeat_import_id")
         if repeat is not None:
             earlier = repeat.options.get("import_id") or next(reversed(self._imports), "900000")
@@ -108,7 +110,10 @@ class OfferImports:
             gone = [sku for sku, offer in self._shop.offers.items() if not offer.deleted and sku not in named]
             for sku in gone:
                 self._delete(self._shop.offers[sku], stored)
-        self._work(stored, stored.file.lines)
+        # The lines of a file that was read are not kept.
+        lines, stored.file = stored.file.lines, replace(stored.file, lines=())
+        stored.read = len(lines)
+        self._work(stored, lines)
 
     def _products_decided(self) -> None:
         for stored in self._imports.values():
@@ -282,7 +287,6 @@ def _as_kept(details: Details, shop: Shop) -> Details:
 
 
 def _shown(stored: OfferImport) -> dict[str, Any]:
-    ended = stored.status in ("COMPLETE", "WAITING_SYNCHRONIZATION_PRODUCT")
     shown = {
         "date_created": iso(stored.arrived_at),
         "has_error_report": bool(stored.errors) and stored.status == "COMPLETE",
@@ -290,7 +294,7 @@ def _shown(stored: OfferImport) -> dict[str, Any]:
         "lines_in_error": len(stored.errors),
         "lines_in_pending": len(stored.pending),
         "lines_in_success": stored.succeeded,
-        "lines_read": len(stored.file.lines) if ended else 0,
+        "lines_read": stored.read,
         "mode": stored.mode,
         "offer_deleted": stored.deleted,
         "offer_inserted": stored.inserted,

@@ -7,10 +7,9 @@ from starlette.requests import Request
 from app.sandbox.mirakl.answers import Json, Refused
 from app.sandbox.mirakl.offer_shown import listed
 from app.sandbox.mirakl.offers import Offer
-from app.sandbox.mirakl.order_lists import whole
+from app.sandbox.mirakl.order_lists import offset_page, page_links
 from app.sandbox.mirakl.state import Shop
 
-_LARGEST_PAGE = 100
 _SORTS = ("totalPrice", "price", "productTitle")
 
 
@@ -20,10 +19,10 @@ class OfferLists:
 
     async def of21(self, request: Request) -> Json:
         query = request.query_params
-        size, offset = whole(query, "max", 10, least=1), whole(query, "offset", 0, least=0)
+        size, offset = offset_page(query)
         sort, order = query.get("sort", "totalPrice"), query.get("order", "asc")
-        if size > _LARGEST_PAGE or sort not in _SORTS or order not in ("asc", "desc"):
-            raise Refused(400, "Error with parameter max, sort or order. Please check its type.")
+        if sort not in _SORTS or order not in ("asc", "desc"):
+            raise Refused(400, "Error with parameter sort or order. Please check its type.")
         states = query.get("offer_state_codes")
         wanted = set(states.split(",")) if states else None
         chosen = [
@@ -36,7 +35,7 @@ class OfferLists:
         ]
         chosen.sort(key=lambda offer: self._place(offer, sort), reverse=order == "desc")
         page = [listed(self._shop, offer) for offer in chosen[offset : offset + size]]
-        return Json({"offers": page, "total_count": len(chosen)})
+        return Json({"offers": page, "total_count": len(chosen)}, 200, page_links(request, len(chosen)))
 
     async def of22(self, request: Request) -> Json:
         offer_id = request.path_params["offer"]

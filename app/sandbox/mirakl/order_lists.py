@@ -94,19 +94,14 @@ class OrderLists:
         tax_mode = one_of(query, "order_tax_mode", TAX_MODES)
         one_of(query, "sort", ("dateCreated",))
         backwards = one_of(query, "order", ("asc", "desc")) == "desc"
-        size, offset = min(whole(query, "max", 10, least=1), _LARGEST_PAGE), whole(query, "offset", 0, least=0)
+        size, offset = offset_page(query)
         chosen = select(self._book, _filters(query))
         if backwards:
             chosen.reverse()
         page = [shown(self._book, order, tax_mode) for order in chosen[offset : offset + size]]
         self._spoil(page)
         self._shift(chosen)
-        links = [("previous", max(offset - size, 0))] if offset > 0 else []
-        if offset + size < len(chosen):
-            links.append(("next", offset + size))
-        pages = [f'<{request.url.include_query_params(max=size, offset=at)}>; rel="{rel}"' for rel, at in links]
-        headers = {"Link": ", ".join(pages)} if pages else {}
-        return Json({"orders": page, "total_count": len(chosen)}, 200, headers)
+        return Json({"orders": page, "total_count": len(chosen)}, 200, page_links(request, len(chosen)))
 
     def _spoil(self, page: list[dict[str, Any]]) -> None:
         def hit(fault: Fault) -> list[dict[str, Any]]:
@@ -348,6 +343,21 @@ def whole(query: QueryParams, name: str, default: int, *, least: int) -> int:
     if not text.isdecimal() or int(text) < least:
         raise wrong(name)
     return int(text)
+
+
+def offset_page(query: QueryParams) -> tuple[int, int]:
+    """The size of a page and where it begins; Refused (400) for what is no such number."""
+    return min(whole(query, "max", 10, least=1), _LARGEST_PAGE), whole(query, "offset", 0, least=0)
+
+
+def page_links(request: Request, total: int) -> dict[str, str]:
+    """The header with the pages before and after this one of `total` rows, if there are any."""
+    size, offset = offset_page(request.query_params)
+    links = [("previous", max(offset - size, 0))] if offset > 0 else []
+    if offset + size < total:
+        links.append(("next", offset + size))
+    pages = [f'<{request.url.include_query_params(max=size, offset=at)}>; rel="{rel}"' for rel, at in links]
+    return {"Link": ", ".join(pages)} if pages else {}
 
 
 def wrong(name: str) -> Refused:

@@ -8,6 +8,7 @@ With price approval (POST /_sandbox/shop {"price_approval": true}) the new price
 until the operator approves or rejects (POST /_sandbox/prices). The seller's API does not show what is pending.
 """
 
+import hashlib
 import itertools
 import uuid
 from collections.abc import Sequence
@@ -73,32 +74,34 @@ class PriceImports:
         self._clock = shop.kernel.clock
         self._imports: dict[str, PriceImport] = {}
         self._queue = ImportQueue(shop)
-        self._requests: dict[bytes, str] = {}
+        self._requests: dict[str, str] = {}
         self._duplicate_seconds = float(shop.config.get("duplicate_seconds", 86_400.0))
 
     async def pri01(self, request: Request) -> Json:
         content, _ = await uploaded(request)
         columns, lines = read_prices(content, self._shop.mirrors.zone)
-        at = self._clock.timestamp()
+        at, key = self._clock.timestamp(), hashlib.sha256(content).hexdigest()
         repeat = self._menu.take("PRI01", "repeat_import_id")
         if repeat is not None:
             earlier = repeat.options.get("import_id") or next(reversed(self._imports), str(uuid.UUID(int=1)))
             return _accepted(str(earlier))
-        same = self._imports.get(self._requests.get(content, ""))
+        same = self._imports.get(self._requests.get(key, ""))
         if same is not None and at < same.arrived_at + self._duplicate_seconds:
             return _accepted(same.import_id)
         stored = PriceImport(
             import_id=str(uuid.uuid4()), arrived_at=at, effect=EFFECT_ID.get(), columns=columns, lines=lines
         )
         self._imports[stored.import_id] = stored
-        self._requests[content] = stored.import_id
+        self._requests[key] = stored.import_id
         self._queue.plan_faults("PRI01", stored, lines)
         self._queue.start("PRI01", stored, len(lines), lambda: self._complete(stored))
         return _accepted(stored.import_id)
 
     def _complete(self, stored: PriceImport) -> None:
         seen: set[str] = set()
-        for sku, group in itertools.groupby(stored.lines, key=lambda line: line.sku):
+        # The lines of a file that was read are not kept.
+        read, stored.lines = stored.lines, ()
+        for sku, group in itertools.groupby(read, key=lambda line: line.sku):
             lines = list(group)
             reasons = self._reasons(sku, lines, stored, seen)
             seen.add(sku)

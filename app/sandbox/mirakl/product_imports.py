@@ -25,7 +25,7 @@ from app.sandbox.clock import iso
 from app.sandbox.journal import EFFECT_ID
 from app.sandbox.mirakl.answers import Json, Refused
 from app.sandbox.mirakl.import_life import Import, check_known, flag, report_response, spoilt, uploaded
-from app.sandbox.mirakl.order_lists import instant, whole
+from app.sandbox.mirakl.order_lists import instant, offset_page, page_links
 from app.sandbox.mirakl.product_rules import Checked, Fault, check_product
 from app.sandbox.mirakl.products import Source, Verdict
 from app.sandbox.mirakl.state import Shop
@@ -33,7 +33,6 @@ from app.sandbox.mirakl.tables import read_table, write_table
 
 KINDS = frozenset({"transformation_failed"})
 STATUSES = ("CANCELLED", "WAITING", "RUNNING", "SENT", "COMPLETE", "FAILED")
-_LARGEST_PAGE = 100
 _COUNTED = {
     None: "products_successfully_synchronized",
     "REJECTED": "rejected_products",
@@ -119,7 +118,6 @@ class ProductImports:
             self._clock.at(stored.arrived_at + number * self._stage_seconds, stage)
 
     def _transform(self, stored: ProductImport, *, spoilt_by_menu: bool) -> None:
-        features = self._shop.mirrors.configuration["features"]
         try:
             if spoilt_by_menu:
                 raise Refused(500, "The transformation ended with an internal error")
@@ -132,18 +130,20 @@ class ProductImports:
             stored.status, stored.reason = "TRANSFORMATION_FAILED", refusal.message
             return
         stored.content, stored.columns = b"", tuple(header)
-        separator = features["catalog"]["list_of_multiple_values_separator"]
-        stored.rows = [
-            self._read_row(number, stored.columns, row, separator) for number, row in enumerate(rows, 2) if row
-        ]
+        stored.rows = [self._read_row(number, stored.columns, row) for number, row in enumerate(rows, 2) if row]
         self._find_twins(stored)
         stored.status = "WAITING"
 
-    def _read_row(self, number: int, columns: tuple[str, ...], row: list[str], separator: str) -> Row:
+    def _read_row(self, number: int, columns: tuple[str, ...], row: list[str]) -> Row:
         if len(row) != len(columns):
             return Row(number, tuple(row), {}, Checked((Fault("1003", "Wrong number of columns", ""),), ()))
         values = dict(zip(columns, row, strict=True))
-        return Row(number, tuple(row), values, check_product(values, self._book.catalogue, separator))
+        return Row(number, tuple(row), values, self._check(values))
+
+    def _check(self, values: dict[str, str]) -> Checked:
+        rules = self._shop.mirrors.feature("catalog")
+        separator, leaves = rules["list_of_multiple_values_separator"], rules["product_import_only_on_leaf"]
+        return check_product(values, self._book.catalogue, separator, only_leaves=leaves)
 
     def _find_twins(self, stored: ProductImport) -> None:
         """Of rows with one SKU, one identifier, or one group and the same variant, the first counts."""
@@ -250,9 +250,10 @@ class ProductImports:
         ]
         if query.get("order") == "desc":
             chosen.reverse()
-        size, offset = whole(query, "max", 10, least=1), whole(query, "offset", 0, least=0)
-        page = chosen[offset : offset + min(size, _LARGEST_PAGE)]
-        return Json({"product_import_trackings": [self._shown(s) for s in page], "total_count": len(chosen)})
+        size, offset = offset_page(query)
+        page = [self._shown(stored) for stored in chosen[offset : offset + size]]
+        body = {"product_import_trackings": page, "total_count": len(chosen)}
+        return Json(body, 200, page_links(request, len(chosen)))
 
     async def p44(self, request: Request) -> Response:
         stored = self._known(request)

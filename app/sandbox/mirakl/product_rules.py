@@ -35,7 +35,7 @@ class Checked:
     warnings: tuple[Fault, ...]
 
 
-def check_product(row: Mapping[str, str], catalogue: Catalogue, separator: str) -> Checked:
+def check_product(row: Mapping[str, str], catalogue: Catalogue, separator: str, *, only_leaves: bool = True) -> Checked:
     """`row` by attribute codes; columns that are no attribute of its category are ignored."""
     column = catalogue.with_role("CATEGORY").code
     category = row.get(column, "")
@@ -43,7 +43,7 @@ def check_product(row: Mapping[str, str], catalogue: Catalogue, separator: str) 
         return Checked((_required(catalogue.with_role("CATEGORY")),), ())
     if category not in catalogue.categories:
         return Checked((Fault("1001", f"Category {category} is unknown", column),), ())
-    if not catalogue.is_leaf(category):
+    if only_leaves and not catalogue.is_leaf(category):
         return Checked((Fault("1002", f"Category {category} is not a leaf", column),), ())
     errors, warnings = list[Fault](), list[Fault]()
     for attribute in catalogue.attributes_of(category):
