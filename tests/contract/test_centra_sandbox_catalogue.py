@@ -292,6 +292,16 @@ def test_attributes_and_prices_take_rights_of_their_own(shop: Shop) -> None:
     assert shop.data("{ products(limit: 1) { id } }")["products"]
 
 
+def test_a_product_may_be_lost_with_an_error_or_without(shop: Shop) -> None:
+    shop.fault(code="*", kind="partial_error", product="CL00002")
+    answer = shop.answer(PRODUCTS, where={"productNumber": {"startsWith": "CL0000"}}, limit=5, sort=["id_ASC"])
+    assert [p["productNumber"] for p in answer["data"]["products"]] == ["CL00001", "CL00003", "CL00004", "CL00005"]
+    assert [error["path"] for error in answer["errors"]] == [["products", 1]]
+    shop.fault(code="*", kind="missing_product", product="CL00003")
+    assert "CL00003" not in {p["productNumber"] for p in clothing(shop)}
+    assert "CL00003" in {p["productNumber"] for p in clothing(shop)}
+
+
 @pytest.mark.parametrize(
     "nonsense", [{"name": "nobody's"}, {"product": "CL99999", "name": "x"}, {"product": "CL00001", "brand": "none"}]
 )
