@@ -57,6 +57,22 @@ class ReturnSwitches(msgspec.Struct, frozen=True):
     one_creditor: bool | None = None
 
 
+class CatalogSwitches(msgspec.Struct, frozen=True):
+    list_of_multiple_values_separator: str | None = None
+    product_acceptance_by_channel: bool | None = None
+    product_data_validation_by_channel: bool | None = None
+    product_import_only_on_leaf: bool | None = None
+    exclude_invalid_products: bool | None = None
+
+
+class OrderConditions(msgspec.Struct, frozen=True):
+    """Which limits of an order's quantity the platform honours."""
+
+    minimum_order_quantity: bool | None = None
+    maximum_order_quantity: bool | None = None
+    package_order_quantity: bool | None = None
+
+
 class TaxCollection(msgspec.Struct, frozen=True):
     activated: str | None = None
     product_tax_code_mandatory: bool | None = None
@@ -68,6 +84,8 @@ class Features(msgspec.Struct, frozen=True):
     pricing: PricingSwitches | None = None
     returns: ReturnSwitches | None = None
     tax_collection: TaxCollection | None = None
+    catalog: CatalogSwitches | None = None
+    order_conditions: OrderConditions | None = None
     order_tax_mode: str | None = None
     offer_prices_decimals: str | int | None = None
     operator_csv_delimiter: str | None = None

@@ -175,6 +175,16 @@ def test_clothing_has_all_that_a_marketplace_asks_for(shop: Shop) -> None:
     assert '; "raw"' in remark
 
 
+def test_only_some_kinds_of_clothing_may_be_wanted(shop: Shop) -> None:
+    shop.admin("seed", {"sizes": 0, "clothing": {"products": 4, "kinds": ["Dress", "Shirt"]}})
+    assert [product["name"] for product in clothing(shop)] == [
+        "Fjord shirt",
+        "Fjord dress",
+        "Birch shirt",
+        "Birch dress",
+    ]
+
+
 def variants(product: Json) -> list[Json]:
     return [item["productVariant"] for display in product["displays"] for item in display["displayItems"]]
 

@@ -67,13 +67,13 @@ async def test_all_products_are_paged_and_are_what_the_shop_has(shop: tuple[Sand
 async def test_a_product_has_its_texts_attributes_and_pictures(shop: tuple[Sandbox, CentraClient]) -> None:
     _, client = shop
     jumper = next(product for product in await swept(client) if product.number == "CL00001")
-    assert (jumper.brand, jumper.collection, jumper.folder) == ("Northwater", "Essentials", "Clothing")
+    assert (jumper.brand, jumper.collection, jumper.folder) == ("Fjordwear", "Essentials", "Clothing")
     assert (jumper.country_of_origin, jumper.commodity_code) == ("PT", "61101190")
     assert jumper.texts[OWN]["name"] == "Fjord jumper"
     assert jumper.texts["sv"]["name"] == "Fjord Tröja"
     assert jumper.attributes["pr_material"] == (AttributeValue("text", "100% wool"),)
     assert jumper.attributes["pr_season"] == (AttributeValue("seasons", "autumn,winter", "Autumn, Winter"),)
-    assert jumper.attributes["pr_guide"][0].value.endswith(".pdf")
+    assert jumper.attributes["pr_guide"][0].value.endswith("letters.pdf")
     black, navy = jumper.variants
     assert black.attributes["var_colour"] == (AttributeValue("colour", "black", "Black"),)
     assert black.attributes["var_swatch"][0].value.endswith("swatch-bla.png")
