@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.mirakl.calls import LARGE_BODY_BYTES, ShopCalls
-from app.mirakl.catalogue_schema import Attribute, Channel, Currency, Hierarchy, Locale, ValuesList
+from app.mirakl.catalogue_schema import Attribute, Channel, Currency, Hierarchy, Locale, LogisticClass, ValuesList
 from app.wire.decode import Items
 from app.wire.outcome import Outcome
 from app.wire.permit import Permit
@@ -55,6 +55,10 @@ class CatalogueCalls(ShopCalls):
 
     async def l01_list_locales(self, *, permit: Permit | None = None) -> Outcome[Items[Locale]]:
         return await self._listed(WireRequest("L01", "GET", "/api/locales"), "locales", Locale, permit)
+
+    async def sh31_list_logistic_classes(self, *, permit: Permit | None = None) -> Outcome[Items[LogisticClass]]:
+        request = WireRequest("SH31", "GET", "/api/shipping/logistic_classes")
+        return await self._listed(request, "logistic_classes", LogisticClass, permit)
 
 
 def _large(code: str, path: str, query: Sequence[tuple[str, str]]) -> WireRequest:
