@@ -44,11 +44,12 @@ class CatalogueCalls(ShopCalls):
         self, code: str | None = None, *, permit: Permit | None = None
     ) -> Outcome[Items[ValuesList]]:
         """One list of values, or all of them."""
-        query = _asked(("code", code))
-        return await self._listed(_large("VL11", "/api/values_lists", query), "values_lists", ValuesList, permit)
+        request = _large("VL11", "/api/values_lists", _asked(("code", code)))
+        return await self._listed(request, "values_lists", ValuesList, permit, or_null=True)
 
     async def ch11_list_channels(self, *, permit: Permit | None = None) -> Outcome[Items[Channel]]:
-        return await self._listed(WireRequest("CH11", "GET", "/api/channels"), "channels", Channel, permit)
+        request = WireRequest("CH11", "GET", "/api/channels")
+        return await self._listed(request, "channels", Channel, permit, or_null=True)
 
     async def cur01_list_currencies(self, *, permit: Permit | None = None) -> Outcome[Items[Currency]]:
         return await self._listed(WireRequest("CUR01", "GET", "/api/currencies"), "currencies", Currency, permit)

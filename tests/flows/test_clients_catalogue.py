@@ -98,6 +98,18 @@ async def test_only_what_changed_is_read_again(shop: tuple[Sandbox, CentraClient
     assert changed.variants[0].display.prices[7].amount == Decimal("61.5")
 
 
+@pytest.mark.parametrize("mode", ["left_out", "null"])
+async def test_a_page_with_a_lost_product_is_not_taken_for_the_last(
+    shop: tuple[Sandbox, CentraClient], mode: str
+) -> None:
+    stand_ins, client = shop
+    lost = {"code": "*", "kind": "partial_error", "product": "CL00003", "mode": mode}
+    await stand_ins.faults(stand_ins.centra, [lost])
+    page = value_of(await client.page_products(STORE, 1, sku_from="sku"))
+    assert page.products.unreadable
+    assert not page.is_last
+
+
 async def test_products_are_read_by_id_and_a_deleted_one_is_missing(shop: tuple[Sandbox, CentraClient]) -> None:
     stand_ins, client = shop
     first, second = (await swept(client))[-2:]
