@@ -107,16 +107,19 @@ class ShopCalls:
         return await self._send(request, permit=permit, names_shop=False)
 
     async def _listed(
-        self, request: WireRequest, member: str, item: type[T], permit: Permit | None
+        self, request: WireRequest, member: str, item: type[T], permit: Permit | None, *, or_null: bool = False
     ) -> Outcome[Items[T]]:
+        """`or_null`: the description allows null for an empty list here; elsewhere it is no answer."""
         answer = await self._send(request, permit=permit)
 
         def shape(body: dict[str, msgspec.Raw]) -> Outcome[Items[T]]:
             try:
-                rows = msgspec.json.decode(body.get(member, b""), type=list[msgspec.Raw] | None) or []
+                rows = msgspec.json.decode(body.get(member, b""), type=list[msgspec.Raw] | None)
             except msgspec.DecodeError:
                 return Unknown(f"unreadable answer: no list {member!r}")
-            return Applied(read_items(rows, item, "code"))
+            if rows is None and not or_null:
+                return Unknown(f"unreadable answer: no list {member!r}")
+            return Applied(read_items(rows or (), item, "code"))
 
         return decoded(answer, dict[str, msgspec.Raw], shape)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.mirakl.calls import LARGE_BODY_BYTES, ShopCalls
-from app.mirakl.catalogue_schema import Attribute, Channel, Currency, Hierarchy, Locale, ValuesList
+from app.mirakl.catalogue_schema import Attribute, Channel, Currency, Hierarchy, Locale, LogisticClass, ValuesList
 from app.wire.decode import Items
 from app.wire.outcome import Outcome
 from app.wire.permit import Permit
@@ -44,17 +44,22 @@ class CatalogueCalls(ShopCalls):
         self, code: str | None = None, *, permit: Permit | None = None
     ) -> Outcome[Items[ValuesList]]:
         """One list of values, or all of them."""
-        query = _asked(("code", code))
-        return await self._listed(_large("VL11", "/api/values_lists", query), "values_lists", ValuesList, permit)
+        request = _large("VL11", "/api/values_lists", _asked(("code", code)))
+        return await self._listed(request, "values_lists", ValuesList, permit, or_null=True)
 
     async def ch11_list_channels(self, *, permit: Permit | None = None) -> Outcome[Items[Channel]]:
-        return await self._listed(WireRequest("CH11", "GET", "/api/channels"), "channels", Channel, permit)
+        request = WireRequest("CH11", "GET", "/api/channels")
+        return await self._listed(request, "channels", Channel, permit, or_null=True)
 
     async def cur01_list_currencies(self, *, permit: Permit | None = None) -> Outcome[Items[Currency]]:
         return await self._listed(WireRequest("CUR01", "GET", "/api/currencies"), "currencies", Currency, permit)
 
     async def l01_list_locales(self, *, permit: Permit | None = None) -> Outcome[Items[Locale]]:
         return await self._listed(WireRequest("L01", "GET", "/api/locales"), "locales", Locale, permit)
+
+    async def sh31_list_logistic_classes(self, *, permit: Permit | None = None) -> Outcome[Items[LogisticClass]]:
+        request = WireRequest("SH31", "GET", "/api/shipping/logistic_classes")
+        return await self._listed(request, "logistic_classes", LogisticClass, permit)
 
 
 def _large(code: str, path: str, query: Sequence[tuple[str, str]]) -> WireRequest:

@@ -99,6 +99,14 @@ class Channel(msgspec.Struct, frozen=True):
     description: str | None = None
 
 
+class LogisticClass(msgspec.Struct, frozen=True):
+    """SH31: what an offer costs to ship; the code is what an offer names."""
+
+    code: str
+    label: str | None = None
+    description: str | None = None
+
+
 class Currency(msgspec.Struct, frozen=True):
     """CUR01."""
 

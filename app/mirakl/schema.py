@@ -57,15 +57,27 @@ class ReturnSwitches(msgspec.Struct, frozen=True):
     one_creditor: bool | None = None
 
 
-class TaxCollection(msgspec.Struct, frozen=True):
-    activated: str | None = None
-    product_tax_code_mandatory: bool | None = None
-
-
 class CatalogSwitches(msgspec.Struct, frozen=True):
     """`list_of_multiple_values_separator`: what stands between several values of an attribute in a product file."""
 
     list_of_multiple_values_separator: str | None = None
+    product_acceptance_by_channel: bool | None = None
+    product_data_validation_by_channel: bool | None = None
+    product_import_only_on_leaf: bool | None = None
+    exclude_invalid_products: bool | None = None
+
+
+class OrderConditions(msgspec.Struct, frozen=True):
+    """Which limits of an order's quantity the platform honours."""
+
+    minimum_order_quantity: bool | None = None
+    maximum_order_quantity: bool | None = None
+    package_order_quantity: bool | None = None
+
+
+class TaxCollection(msgspec.Struct, frozen=True):
+    activated: str | None = None
+    product_tax_code_mandatory: bool | None = None
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -74,13 +86,14 @@ class Features(msgspec.Struct, frozen=True):
     pricing: PricingSwitches | None = None
     returns: ReturnSwitches | None = None
     tax_collection: TaxCollection | None = None
+    catalog: CatalogSwitches | None = None
+    order_conditions: OrderConditions | None = None
     order_tax_mode: str | None = None
     offer_prices_decimals: str | int | None = None
     operator_csv_delimiter: str | None = None
     lead_time_to_ship_by_sellers_enabled: str | None = None
     disable_seller_alternative_carrier: bool | None = None
     multi_currency: bool | None = None
-    catalog: CatalogSwitches | None = None
 
 
 class Modules(msgspec.Struct, frozen=True):

@@ -175,6 +175,16 @@ def test_clothing_has_all_that_a_marketplace_asks_for(shop: Shop) -> None:
     assert '; "raw"' in remark
 
 
+def test_only_some_kinds_of_clothing_may_be_wanted(shop: Shop) -> None:
+    shop.admin("seed", {"sizes": 0, "clothing": {"products": 4, "kinds": ["Dress", "Shirt"]}})
+    assert [product["name"] for product in clothing(shop)] == [
+        "Fjord shirt",
+        "Fjord dress",
+        "Birch shirt",
+        "Birch dress",
+    ]
+
+
 def variants(product: Json) -> list[Json]:
     return [item["productVariant"] for display in product["displays"] for item in display["displayItems"]]
 
@@ -290,6 +300,16 @@ def test_attributes_and_prices_take_rights_of_their_own(shop: Shop) -> None:
     [error] = shop.answer(PRODUCTS, limit=1)["errors"]
     assert "Price:read" in error["message"]
     assert shop.data("{ products(limit: 1) { id } }")["products"]
+
+
+def test_a_product_may_be_lost_with_an_error_or_without(shop: Shop) -> None:
+    shop.fault(code="*", kind="partial_error", product="CL00002")
+    answer = shop.answer(PRODUCTS, where={"productNumber": {"startsWith": "CL0000"}}, limit=5, sort=["id_ASC"])
+    assert [p["productNumber"] for p in answer["data"]["products"]] == ["CL00001", "CL00003", "CL00004", "CL00005"]
+    assert [error["path"] for error in answer["errors"]] == [["products", 1]]
+    shop.fault(code="*", kind="missing_product", product="CL00003")
+    assert "CL00003" not in {p["productNumber"] for p in clothing(shop)}
+    assert "CL00003" in {p["productNumber"] for p in clothing(shop)}
 
 
 @pytest.mark.parametrize(

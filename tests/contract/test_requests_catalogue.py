@@ -110,6 +110,7 @@ CALLS: dict[str, tuple[Call, bytes]] = {
     "VL11": (lambda c: c.vl11_list_values("colours"), b'{"values_lists":null}'),
     "CH11": (lambda c: c.ch11_list_channels(), b'{"channels":null}'),
     "CUR01": (lambda c: c.cur01_list_currencies(), b'{"currencies":[]}'),
+    "SH31": (lambda c: c.sh31_list_logistic_classes(), b'{"logistic_classes":[]}'),
     "L01": (lambda c: c.l01_list_locales(), b'{"locales":[]}'),
     "P31": (
         lambda c: c.p31_find_products([ProductReference("EAN", "7340000012345"), ProductReference("UPC", "1")]),

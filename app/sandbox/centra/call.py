@@ -46,6 +46,8 @@ class Faults:
     partial: Target | None = None
     missing: Target | None = None
     no_stock: Target | None = None
+    partial_product: Fault | None = None
+    missing_product: Fault | None = None
     user_errors: Fault | None = None
     user_warnings: Fault | None = None
     unknown_enum: Fault | None = None
@@ -81,6 +83,8 @@ def draw(menu: FaultMenu, code: str, plan: Plan) -> Faults:
         poison=fault("poison", "events" in plan.root_fields),
         partial=target("partial_error", pages or "productSize" in plan.fields),
         missing=target("missing_size", pages),
+        partial_product=fault("partial_error", "products" in plan.root_fields),
+        missing_product=fault("missing_product", "products" in plan.root_fields),
         no_stock=target("no_stock_rows", not plan.fields.isdisjoint({"stock", "stockTotals"})),
         user_errors=fault("user_errors", plan.mutations),
         user_warnings=fault("user_warnings", plan.mutations),

@@ -7,9 +7,11 @@ from graphql import GraphQLResolveInfo
 
 from app.sandbox.centra import lists
 from app.sandbox.centra.attributes import Attribute
+from app.sandbox.centra.call import Lost
 from app.sandbox.centra.catalogue_entities import STANDARD, MediaSource, ProductMedia
 from app.sandbox.centra.entities import Product
 from app.sandbox.centra.reads import Sort, Where, call_of
+from app.sandbox.faults import Fault
 
 Info = GraphQLResolveInfo[Any]
 
@@ -21,7 +23,24 @@ def product(_: Any, info: Info, id: int) -> Product | None:  # noqa: A002 - the 
 def products(
     _: Any, info: Info, where: Where = None, sort: Sort = None, limit: int | None = 20, page: int | None = 1
 ) -> list[Product]:
-    return lists.page_of(lists.products(call_of(info).shop.products, where, sort), limit, page)
+    """`missing_product` leaves one out in silence, `partial_error` with an error: the one that the fault's `product`
+    option numbers, else the first.
+    """
+    call = call_of(info)
+    found = lists.page_of(lists.products(call.shop.products, where, sort), limit, page)
+    if call.faults.missing_product is not None:
+        struck = _struck(found, call.faults.missing_product)
+        found = [product for product in found if product is not struck]
+    partial = call.faults.partial_product
+    for index, product in enumerate(found):
+        if partial is not None and product is _struck(found, partial):
+            call.lost.append(Lost(str(info.path.key), index, partial.options.get("mode") == "null"))
+    return found
+
+
+def _struck(found: list[Product], fault: Fault) -> Product | None:
+    number = fault.options.get("product")
+    return next((product for product in found if number in (None, product.product_number)), None)
 
 
 def attributes(thing: Any, info: Info, where: Where = None) -> Iterable[Attribute]:

@@ -69,7 +69,7 @@ class Clothing:
     """Makes clothing in a shop whose topology stands.
 
     Members, all optional: `products` (300), `rng_seed` (1), `media_base` (where pictures are), `fta` (a number for
-    every cell, or null for 0 to 20 by dice).
+    every cell, or null for 0 to 20 by dice), `kinds` (English names of those wanted: ["Dress", "Shirt"]).
     """
 
     def __init__(self, shop: Shop, members: dict[str, Any]) -> None:
@@ -87,6 +87,10 @@ class Clothing:
         shop.tax_groups = {1: TaxGroup(1, "Standard rate")}
         self._charts = {name: self._chart(name) for name in wardrobe.CHARTS}
         self._categories: dict[str, Category] = {}
+        wanted = members.get("kinds") or [kind.names[0] for kind in wardrobe.KINDS]
+        self._kinds = [kind for kind in wardrobe.KINDS if kind.names[0] in wanted]
+        if not self._kinds:
+            raise ValueError(f"no kind of clothing is called {', '.join(wanted)}")
         for number in range(int(members.get("products", 300))):
             self._product(number)
 
@@ -118,9 +122,10 @@ class Clothing:
 
     def _product(self, number: int) -> None:
         shop, now = self._shop, self._shop.now()
-        kind = wardrobe.KINDS[number % len(wardrobe.KINDS)]
-        gender = kind.genders[number // len(wardrobe.KINDS) % len(kind.genders)]
-        place = wardrobe.PLACES[number // len(wardrobe.KINDS) % len(wardrobe.PLACES)]
+        turn, nth = divmod(number, len(self._kinds))
+        kind = self._kinds[nth]
+        gender = kind.genders[turn % len(kind.genders)]
+        place = wardrobe.PLACES[turn % len(wardrobe.PLACES)]
         origin = wardrobe.COUNTRIES_OF_ORIGIN[number % len(wardrobe.COUNTRIES_OF_ORIGIN)]
         product = Product(
             next(shop.numbers.product),
@@ -134,13 +139,7 @@ class Clothing:
             country_of_origin=shop.countries[origin],
             harmonized_commodity_code=kind.commodity_code,
             weight=Weight(kind.kilograms),
-            attributes=[
-                attribute("Product", "pr_material", AttributeStringElement("text", kind.material)),
-                attribute("Product", "pr_care", AttributeStringElement("text", "Wash at 30 °C")),
-                attribute("Product", "pr_gender", choice("gender", gender), mapped=True),
-                attribute("Product", "pr_season", choice("seasons", "Autumn", "Winter"), mapped=True),
-                attribute("Product", "pr_guide", AttributeFileElement("file", f"{self._media_base}{kind.chart}.pdf")),
-            ],
+            attributes=self._attributes(number, kind, gender),
         )
         product.translations = self._translations(
             {code: {"name": f"{place} {name}"} for code, name in zip(shop.languages, kind.names[1:], strict=True)}
@@ -150,6 +149,25 @@ class Clothing:
         colours = len(wardrobe.COLOURS)
         for nth in range(2 if number % 4 == 0 else 1):
             self._variant(product, display, kind, wardrobe.COLOURS[(number + nth) % colours], whole_chart=nth == 0)
+
+    def _attributes(self, number: int, kind: wardrobe.Kind, gender: str) -> list[Attribute]:
+        """Texts and files are filled in product by product; options are chosen from lists of the shop's."""
+        care = "Hand wash" if "Silk" in kind.fabrics else "Wash at 30"
+        chosen = {
+            "pr_fabric": choice("fabrics", *kind.fabrics),
+            "pr_gender": choice("gender", gender),
+            "pr_fit": choice("fit", wardrobe.FITS[number % len(wardrobe.FITS)]),
+            "pr_care": choice("care", care),
+            "pr_season": choice("seasons", "Autumn", "Winter"),
+        }
+        if kind.path[0] == "Outerwear":
+            chosen["pr_waterproof"] = choice("waterproof", "Yes" if number % 2 else "No")
+        guide = AttributeFileElement("file", f"{self._media_base}{kind.chart.lower().replace(' ', '-')}.pdf")
+        return [
+            attribute("Product", "pr_material", AttributeStringElement("text", kind.material)),
+            attribute("Product", "pr_guide", guide),
+            *(attribute("Product", name, element, mapped=True) for name, element in chosen.items()),
+        ]
 
     def _display(self, product: Product, number: int, kind: wardrobe.Kind, gender: str) -> Display:
         shop = self._shop

@@ -19,6 +19,11 @@ class Kind:
     euros: int
     genders: tuple[str, ...] = ("Women", "Men")
 
+    @property
+    def fabrics(self) -> list[str]:
+        """What `material` names, without the shares: `Wool`, `Silk`."""
+        return [part.partition("% ")[2].capitalize() for part in self.material.split(", ")]
+
 
 LETTERS, NUMBERS, INSEAMS, ONE_SIZE = "Letters", "Numbers", "Waist and length", "One size"
 CHARTS: dict[str, tuple[list[str], list[str], str | None]] = {
@@ -37,7 +42,7 @@ KINDS = (
         ("Bottoms", "Trousers"),
         INSEAMS,
         "62034235",
-        "98% cotton, 2% elastane",
+        "98% cotton, 2% polyester",
         0.55,
         89,
     ),
@@ -46,7 +51,7 @@ KINDS = (
         ("Dresses", "Day dresses"),
         NUMBERS,
         "62044400",
-        "100% viscose",
+        "100% silk",
         0.4,
         119,
         ("Women",),
@@ -56,7 +61,7 @@ KINDS = (
         ("Outerwear", "Coats"),
         LETTERS,
         "62011100",
-        "70% wool, 30% polyamide",
+        "70% wool, 30% polyester",
         1.4,
         249,
     ),
@@ -65,7 +70,7 @@ KINDS = (
         ("Knitwear", "Cardigans"),
         LETTERS,
         "61101210",
-        "60% wool, 40% alpaca",
+        "60% wool, 40% silk",
         0.5,
         99,
     ),
@@ -84,7 +89,7 @@ KINDS = (
         ("Outerwear", "Jackets"),
         LETTERS,
         "62019300",
-        "100% recycled polyamide",
+        "100% polyester",
         0.9,
         189,
     ),
@@ -93,7 +98,7 @@ KINDS = (
         ("Tops", "T-shirts"),
         LETTERS,
         "61091000",
-        "100% organic cotton",
+        "100% cotton",
         0.2,
         29,
     ),
@@ -102,7 +107,7 @@ KINDS = (
         ("Accessories", "Scarves"),
         ONE_SIZE,
         "62142000",
-        "100% lambswool",
+        "100% wool",
         0.15,
         45,
     ),
@@ -114,8 +119,9 @@ PLACES = (
     *("Ferry", "Orchard", "Drift", "Heather", "Lake", "Quarry", "Reed", "Summit", "Tide", "Valley", "Wharf"),
     *("Alder", "Beacon", "Cove", "Dune", "Ember", "Frost", "Glen", "Hazel"),
 )
+FITS = ("Straight", "Slim", "Wide")
 COUNTRIES_OF_ORIGIN = ("PT", "PL", "IT", "DE")
-BRANDS = ("Northwater", "Solvik")
+BRANDS = ("Fjordwear", "Nordlys")
 DESCRIPTIONS = {
     "en": "{name} in {material}.\nMade to last.",
     "fr": "{name} en {material}.\nConçu pour durer.",
