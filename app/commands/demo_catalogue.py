@@ -23,7 +23,7 @@ from app.store import publications
 from app.store.pool import Database
 from app.store.publications import Kind, Standing
 
-SCALE = 120.0
+SCALE = 240.0
 SHAPE = Shape(
     sizes=0,
     scale=SCALE,
