@@ -30,6 +30,7 @@ CREATE TABLE publication (
     state text NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'held', 'sent', 'waiting', 'live', 'rejected', 'differs',
                                                        'pending', 'gone')),
     since timestamptz NOT NULL,                              -- when it came to be so
+    known boolean NOT NULL DEFAULT false,                    -- the marketplace has it, maybe as it was before
     reasons jsonb,                                           -- why it is not live, in a merchandiser's words
     body jsonb,                                              -- what is wanted, whole
     wanted text,                                             -- its digest

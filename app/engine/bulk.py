@@ -8,7 +8,7 @@ been lost on its way and still be applied.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -77,8 +77,8 @@ class Bulk:
     status: Callable[[Services, Scope, str], Awaitable[Outcome[Progress]]]
     """By the id that the marketplace gave."""
     report: Callable[[Services, Scope, str], Awaitable[Outcome[list[LineError]]]]
-    confirm: Callable[[Connection, Scope, ImportId, Sequence[str]], Awaitable[Sequence[tuple[str, datetime]]]]
-    """Confirm all lines but the bad ones; the keys newly confirmed, and since when each was dirty."""
+    confirm: Callable[[Connection, Scope, ImportId, Mapping[str, str]], Awaitable[Sequence[tuple[str, datetime]]]]
+    """Confirm all lines but the bad ones, given with their words; the keys newly confirmed, and since when dirty."""
     void: Callable[[Connection, Scope, Sequence[str]], Awaitable[list[Mark]]]
     """Nothing that was confirmed for these keys is believed any more; the marks that push them again."""
     points: tuple[str, str, str]

@@ -204,7 +204,7 @@ async def _end(one: One, ending: Ending) -> Verdict:
         if unnamed:  # a bad line that is none of ours: nothing in this report can be relied on
             await push_all_again(transaction, scope, bulk, found.import_id)
             return [], 0
-        failed = [line.key for line, _ in (*held, *again)]
+        failed = {line.key: words for line, words in (*held, *again)}
         confirmed = await bulk.confirm(connection, scope, found.import_id, failed)
         await imports.hold_lines(connection, scope, bulk.kind, held)
         transaction.mark(await bulk.void(connection, scope, [line.key for line, _ in again]))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app import failpoints
 from app.domain.ids import EffectId, ImportId, Scope, Sku
@@ -22,9 +22,9 @@ from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, send
 from app.engine.flow import Flow, Pass, Services
 from app.flows.prices import price_policy, prices_of
-from app.flows.publishing.book import Book, Sold, open_book, renamed, sold
+from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
 from app.flows.publishing.plan import Plan, upload
-from app.flows.publishing.wire import deleted, upsert
+from app.flows.publishing.wire import deleted, deletion_of, is_deletion, upsert
 from app.mirakl.offer_schema import OfferWrite
 from app.mirakl.offers import FILE_LIMIT, OFFERS_LIMIT
 from app.policies.offer_terms import offer_of
@@ -41,8 +41,10 @@ from app.wire.outcome import Applied, Outcome, RefusalKind, Refused
 OFFERS = Kind.OFFERS.value
 MOST = "offers.most"
 """The cursor that says how many may leave at once, while a culprit is looked for."""
-DELETED = "deleted"
 UNREAD_SECONDS = 60.0
+EMPTY_SECONDS = 120.0
+"""Between two looks whether the stock of what leaves is 0."""
+IS_DELETED = "it is not sold any more, and is deleted"
 NO_MAP = "the channel has no map yet: `centra-mirakl catalogue import`"
 
 
@@ -70,6 +72,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         until = services.clock.after(UNREAD_SECONDS)
         return {claim: Waiting(until, NO_MAP) for claim in turn.claims}
     await plan.write(turn)
+    await services.database.mark(Mark(scope, offers.STOCK, key) for key in plan.moved(Standing.GONE))
     later = _cut(turn, plan, most)
     if not plan.lines:
         await hand_back(turn)
@@ -116,10 +119,8 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel, book: Book
 
 def _decide(plan: Plan[OfferWrite], claim: Claim, one: Sold, around: Around) -> None:
     told = plan.told.get(claim.key)
-    other = renamed(one)
-    if other is not None:
-        words = f"a size bears the SKUs {claim.key} and {other}: its SKU was changed in Centra"
-        plan.hold(claim, [f"{words}; `centra-mirakl catalogue rename {around.channel.id} OLD` moves its offer"])
+    if renamed(one):
+        plan.hold(claim, [str(renaming(one))])
     elif one.item is None:
         _leave(plan, claim, told, one, around)
     elif around.channel.catalogue.products != "off" and not _is_known(around.products.get(claim.key)):
@@ -136,20 +137,24 @@ def _decide(plan: Plan[OfferWrite], claim: Claim, one: Sold, around: Around) -> 
 
 
 def _is_known(product: Publication | None) -> bool:
-    return product is not None and product.state is Standing.LIVE
+    return product is not None and product.known
 
 
 def _leave(plan: Plan[OfferWrite], claim: Claim, told: Publication | None, one: Sold, around: Around) -> None:
-    """What is not sold here any more. Its stock is 0 already: the flow `stock` sees to that."""
+    """What is not sold here any more has no stock (flow `stock`), and then it is deleted, if the channel wants that."""
     if told is None or told.sent_body is None:
         return
     price = prices_of(one.known).get(around.channel.prices.price_list or 0)
-    if around.channel.catalogue.leaving == "zero" or price is None:
+    deletion = deletion_of(told.sent_body)
+    if told.is_settled(digest_of(deletion)):
+        plan.stands(claim, Standing.GONE, [IS_DELETED])
+    elif around.channel.catalogue.leaving == "zero" or price is None:
         plan.stands(claim, Standing.GONE, ["it is not sold any more, and stays listed without stock"])
-    elif told.sent_body != DELETED:
-        plan.send(claim, DELETED, deleted(told.sent_body, price.amount))
-    elif told.is_settled(digest_of(DELETED)):
-        plan.stands(claim, Standing.GONE, ["it is not sold any more, and is deleted"])
+    elif around.quantities.get(one.known.sku) and around.channel.stock.on:
+        plan.stands(claim, Standing.GONE, ["it is not sold any more; once its stock is 0, it is deleted"])
+        plan.verdicts[claim] = Waiting(around.now + timedelta(seconds=EMPTY_SECONDS), "its stock goes to 0 first")
+    else:
+        plan.send(claim, deletion, deleted(deletion, price.amount))
 
 
 def _cut(turn: Pass, plan: Plan[OfferWrite], most: int | None) -> dict[Claim, Verdict]:
@@ -206,11 +211,14 @@ async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[l
 
 
 async def _confirm(
-    connection: Connection, scope: Scope, import_id: ImportId, bad: Sequence[str]
+    connection: Connection, scope: Scope, import_id: ImportId, bad: Mapping[str, str]
 ) -> list[tuple[str, datetime]]:
     confirmed = await publications.confirm(connection, scope, Kind.OFFERS, import_id, bad)
     told = await publications.read(connection, scope, Kind.OFFERS, [key for key, _ in confirmed])
-    await offers.list_new(connection, scope, [key for key, one in told.items() if one.sent_body != DELETED])
+    deleted_keys = [key for key, one in told.items() if is_deletion(one.sent_body)]
+    await offers.list_new(connection, scope, told.keys() - deleted_keys)
+    await offers.unlist_deleted(connection, scope, deleted_keys)
+    await publications.turn(connection, scope, Kind.OFFERS, dict.fromkeys(deleted_keys, (Standing.GONE, [IS_DELETED])))
     return confirmed
 
 

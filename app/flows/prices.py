@@ -161,7 +161,7 @@ async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[l
 
 
 async def _confirm(
-    connection: Connection, scope: Scope, import_id: ImportId, bad: Sequence[str]
+    connection: Connection, scope: Scope, import_id: ImportId, bad: Mapping[str, str]
 ) -> list[tuple[str, datetime]]:
     return await publications.confirm(connection, scope, Kind.PRICES, import_id, bad)
 

@@ -21,7 +21,7 @@ from app.store import imports, mirrors, publications
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict, Waiting
 from app.store.pool import Transaction
-from app.store.publications import Kind, Standing
+from app.store.publications import Kind, Publication, Standing
 from app.telemetry.logs import log
 from app.wire.outcome import Applied, Failure, RefusalKind, Refused
 
@@ -135,24 +135,29 @@ async def _write(turn: Pass, found: Found) -> None:
     services, scope = turn.services, turn.scope
     async with services.database.work.acquire() as connection:
         told = await publications.read(connection, scope, Kind.PRODUCTS, found)
-    open_ = {
-        key: state
-        for key, state in found.items()
-        if key in told
-        and told[key].state in (Standing.WAITING, Standing.LIVE, Standing.REJECTED)
-        and (told[key].state, told[key].reasons) != state
-        and told[key].sent_version <= told[key].confirmed_version
-    }
+    open_ = {key: state for key, state in found.items() if key in told and _says_more(told[key], state)}
     if not open_:
         return
+    rejected = [key for key, (state, _) in open_.items() if Standing.REJECTED in (state, told[key].state)]
     live = [key for key, (state, _) in open_.items() if state is Standing.LIVE]
 
     async def steps(tx: Transaction) -> None:
         await publications.turn(tx.connection, scope, Kind.PRODUCTS, open_)
         tx.mark(Mark(scope, Kind.OFFERS.value, key) for key in live)
+        tx.mark(Mark(scope, PRODUCTS, key) for key in rejected)  # held there, or not any more
 
     await services.database.transact(steps)
     log.info("products_decided", scope=scope, count=len(open_), lines=len(live))
+
+
+def _says_more(told: Publication, found: tuple[Standing, tuple[str, ...]]) -> bool:
+    """Whether a decision is about what was sent last, and new."""
+    if told.sent_version > told.confirmed_version:
+        return False
+    if told.state is Standing.HELD:  # and stays so
+        return told.known is not (found[0] is Standing.LIVE)
+    decided = told.state in (Standing.WAITING, Standing.LIVE, Standing.REJECTED)
+    return decided and (told.state, told.reasons) != found
 
 
 FLOW = Flow(

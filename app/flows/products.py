@@ -10,7 +10,7 @@ P41 is a *safe* effect (`engine/bulk`): the same product twice is the same produ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from app import failpoints
@@ -20,7 +20,7 @@ from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, send
 from app.engine.flow import Flow, Pass, Services
 from app.engine.patience import patiently
-from app.flows.publishing.book import Book, Sold, open_book, sold
+from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
 from app.flows.publishing.plan import Plan, upload
 from app.mirakl.catalogue_schema import ProductReference
 from app.mirakl.product_files import ProductFile
@@ -89,7 +89,7 @@ async def _plan(turn: Pass, connection: Connection, book: Book) -> Plan[Row]:
     found = await sold(connection, turn.services.source, keys, book.map.language)
     rows: dict[Sku, Row] = {}
     for key, one in found.items():
-        outcome = described(one, book)
+        outcome = [renaming(one)] if renamed(one) else described(one, book)
         if outcome is None:
             plan.stands(by_key[key], Standing.GONE, ["it is not sold any more"])
         elif isinstance(outcome, Row):
@@ -196,10 +196,9 @@ async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[l
 
 
 async def _confirm(
-    connection: Connection, scope: Scope, import_id: ImportId, bad: Sequence[str]
+    connection: Connection, scope: Scope, import_id: ImportId, bad: Mapping[str, str]
 ) -> list[tuple[str, datetime]]:
-    """With the operator now; what did not get there was rejected, and is held with the report's words."""
-    await publications.turn(connection, scope, Kind.PRODUCTS, dict.fromkeys(bad, (Standing.REJECTED, ())))
+    """With the operator now; what did not get there is rejected."""
     return await publications.confirm(connection, scope, Kind.PRODUCTS, import_id, bad, Standing.WAITING)
 
 

@@ -19,7 +19,7 @@ import anyio.lowlevel
 
 from app import failpoints
 from app.domain.ids import EffectId, MarketId, Scope, Sku
-from app.domain.stock import Available, Topology, Unreadable
+from app.domain.stock import Available, Cause, Topology, Unreadable
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, Upload, hand_back, progress_of, send
 from app.engine.flow import Flow, Pass, Services
@@ -123,6 +123,8 @@ def _decide(offer: StockOffer, topology: Topology, policy: StockPolicy) -> Avail
         return None
     if offer.sharing > 1:
         return Held(f"{offer.sharing} sizes in Centra carry the SKU {offer.sku}; give each its own")
+    if offer.left:
+        return Available(0, Cause.POLICY, ("it is not sold on this channel any more: 0",))
     outcome = available(offer.size, topology, policy, offer.unplaced)
     if isinstance(outcome, Unreadable):
         return Held(outcome.reason)

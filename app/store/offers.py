@@ -40,6 +40,8 @@ class StockOffer:
     """Units promised to orders that the size's free quantity does not contain yet."""
     live_read_at: datetime | None = None
     """When the marketplace's own figure was last read back."""
+    left: bool = False
+    """It is not sold on the channel any more, whatever Centra has of it."""
 
     @property
     def is_void(self) -> bool:
@@ -69,6 +71,7 @@ async def read_stock_offers(connection: Connection, channel: str, source: str, s
             read_at=r["read_at"],
             unplaced=r["unplaced"],
             live_read_at=r["live_read_at"],
+            left=r["left"],
         )
         for r in rows
     ]
@@ -106,7 +109,7 @@ async def write_sent(connection: Connection, channel: str, lines: Iterable[tuple
 
 
 async def confirm(
-    connection: Connection, channel: str, import_id: int, bad: Sequence[str]
+    connection: Connection, channel: str, import_id: int, bad: Iterable[str]
 ) -> list[tuple[Sku, datetime]]:
     """Confirm the good lines of a finished import; the SKUs newly confirmed and since when each was dirty."""
     rows = await connection.fetch(sql("offer/confirm_stock"), channel, import_id, list(bad))
@@ -175,6 +178,11 @@ async def listed(connection: Connection, channel: str, skus: Iterable[str]) -> l
 async def list_new(connection: Connection, channel: str, skus: Iterable[str]) -> None:
     """An import made these offers: they are listed, whatever the last export said."""
     await connection.execute(sql("offer/list"), channel, sorted(set(skus)))
+
+
+async def unlist_deleted(connection: Connection, channel: str, skus: Iterable[str]) -> None:
+    """An import deleted these offers."""
+    await connection.execute(sql("offer/unlist_deleted"), channel, sorted(set(skus)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,10 +46,13 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is known of one key. Digests name what was wanted, sent and confirmed."""
+    """What is known of one key. Digests name what was wanted, sent and confirmed; `known`: the marketplace has it, if
+    not as it is wanted now.
+    """
 
     key: str
     state: Standing
+    known: bool
     since: datetime
     reasons: tuple[str, ...]
     wanted: str | None
@@ -131,10 +134,14 @@ async def confirm(
     scope: str,
     kind: Kind,
     import_id: int,
-    bad: Sequence[str],
+    bad: Mapping[str, str],
     state: Standing = Standing.LIVE,
 ) -> list[tuple[str, datetime]]:
-    """Confirm the good lines of a finished import; the keys newly confirmed and since when each was dirty."""
+    """Confirm the good lines of a finished import; the keys newly confirmed and since when each was dirty.
+
+    The `bad` ones are rejected with the report's words.
+    """
+    await turn(connection, scope, kind, {key: (Standing.REJECTED, [words]) for key, words in bad.items()})
     rows = await connection.fetch(sql("publication/confirm"), scope, kind.value, import_id, list(bad), state.value)
     return [(row["key"], row["dirty_since"]) for row in rows]
 
@@ -175,6 +182,7 @@ def _of(row: Any) -> Publication:
     return Publication(
         row["key"],
         Standing(row["state"]),
+        row["known"],
         row["since"],
         tuple(msgspec.json.decode(row["reasons"] or "[]")),
         row["wanted"],

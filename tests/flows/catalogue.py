@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -105,5 +104,3 @@ async def published(service: Deployment, channel: str = FR, *, seconds: float = 
     for kind in ("products", "offers", "prices"):
         await stand(service, kind, "live", skus, channel, seconds=seconds)
     return skus
-
-

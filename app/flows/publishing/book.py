@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from app.domain.ids import Scope, Sku
-from app.domain.listing import Attribute, Item
+from app.domain.listing import Attribute, Fault, Item
 from app.mirakl import catalogue_schema as schema
 from app.mirakl.product_files import delimiter_of
 from app.mirakl.schema import AdditionalField, OfferState, PlatformConfiguration
@@ -149,3 +149,10 @@ async def sold(connection: Connection, source: str, keys: Iterable[str], languag
 def renamed(one: Sold) -> Sku | None:
     """The SKU that the size bears instead of, or beside, this one (field case 67)."""
     return next(iter(one.known.named_before), None)
+
+
+def renaming(one: Sold) -> Fault:
+    """What a person is told of it."""
+    names = " and ".join(sorted({one.known.sku, *one.known.named_before}))
+    words = f"one size bears the SKUs {names}: its SKU was changed in Centra"
+    return Fault("", words, "`centra-mirakl catalogue rename CHANNEL OLD` moves its offer")

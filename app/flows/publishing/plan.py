@@ -54,17 +54,31 @@ class Plan(Generic[T]):
     def send(self, claim: Claim, wanted: object, body: T) -> None:
         """It leaves as `body`, unless the marketplace is known to have what is wanted."""
         told, digest = self.told.get(claim.key), digest_of(wanted)
-        if told is not None and told.is_settled(digest):
-            if told.state is Standing.HELD:  # what was wrong is mended
-                self.wanted.append(Wanted(claim.key, Standing.LIVE, (), wanted, digest))
+        if told is not None and told.state is Standing.REJECTED and told.sent == digest and told.approved != digest:
+            self.verdicts[claim] = Held("; ".join(told.reasons) or "rejected")  # until it is another one
             return
-        state = Standing.NEW if told is None or told.state is Standing.HELD else told.state
+        if told is not None and told.is_settled(digest):
+            if self._is_back(told):
+                state = Standing.LIVE if told.known else Standing.WAITING
+                self.wanted.append(Wanted(claim.key, state, (), wanted, digest))
+            return
+        state = Standing.NEW if told is None or told.state in (Standing.HELD, Standing.GONE) else told.state
         self.wanted.append(Wanted(claim.key, state, (), wanted, digest))
         if self.dry_run and not self.is_approved(claim, wanted):
             return
         self.bodies.append(body)
         self.lines.append(Line(claim.key, claim.version, 0, claim.dirty_since, digest))
         self.claims.append(claim)
+
+    def moved(self, state: Standing) -> list[str]:
+        """Keys that now come into a state, or leave it."""
+        was = {key for key, told in self.told.items() if told.state is state}
+        return [one.key for one in self.wanted if (one.key in was) is not (one.state is state)]
+
+    def _is_back(self, told: Publication) -> bool:
+        """Whether what kept it back is over, and the marketplace has it. Products wait for the operator besides."""
+        waited = told.state is Standing.WAITING and self.kind is not Kind.PRODUCTS
+        return waited or told.state in (Standing.HELD, Standing.GONE, Standing.NEW)
 
     async def write(self, turn: Pass) -> None:
         """Write down what was decided."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
@@ -44,13 +47,34 @@ def upsert(offer: Offer, prices: PriceSet, quantity: int) -> OfferUpsert:
     )
 
 
-def deleted(sent: dict[str, Any], price: Any) -> OfferDelete:
-    """Takes away the offer that was sent last."""
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An offer that is to be deleted, as far as OF24 wants to be told of it."""
+
+    sku: str
+    product_code: str
+    product_code_type: str
+    state: str
+    deleted: bool = True
+
+
+def deletion_of(sent: Mapping[str, Any]) -> Deletion:
+    """Of what was sent last, the offer or its deletion."""
+    return Deletion(sent["sku"], sent["product_code"], sent["product_code_type"], sent["state"])
+
+
+def is_deletion(sent: Mapping[str, Any] | None) -> bool:
+    """Whether what was sent last was no offer, but its deletion."""
+    return sent is not None and bool(sent.get("deleted"))
+
+
+def deleted(one: Deletion, price: Decimal) -> OfferDelete:
+    """Takes an offer away; a price is demanded all the same."""
     return OfferDelete(
-        shop_sku=sent["sku"],
-        product_id=sent["product_code"],
-        product_id_type=sent["product_code_type"],
-        state_code=sent["state"],
+        shop_sku=one.sku,
+        product_id=one.product_code,
+        product_id_type=one.product_code_type,
+        state_code=one.state,
         price=price,
     )
 

@@ -2,6 +2,7 @@
 -- which they are now; what waits does so since it was sent. Index: the primary keys.
 UPDATE publication AS p SET
     confirmed = l.digest, confirmed_version = l.version, confirmed_at = app_now(),
+    known = p.known OR $5 = 'live',
     state = CASE WHEN p.sent_version = l.version THEN $5 ELSE p.state END,
     since = CASE WHEN p.sent_version = l.version AND $5 <> 'waiting' THEN app_now() ELSE p.since END
 FROM (SELECT $1::text AS scope, $2::text AS kind, t.key, t.version, t.digest, t.dirty_since
