@@ -1,6 +1,6 @@
 """What a live offer has otherwise than we sent it: accepted, and not applied (field cases 2, 3).
 
-Compared is what we manage. Where we leave a member to the marketplace, whatever it chose is right. Instants are compared
+Compared is what we manage. Where we leave a member to the marketplace, whatever it chose is right. Instants count
 as such, amounts by value; what is over does not count on either side.
 """
 
