@@ -2,9 +2,9 @@
 
 One key: a full export a day, which also says which offers there are, and a differential one every few minutes.
 An offer whose live quantity is not the confirmed one, with nothing newer on its way, is counted and pushed
-again; an offer seen for the first time is marked. Where offers or prices are published, the live ones are kept whole,
-and compared with what was sent (`publishing/live`). The export is asked for, polled and fetched in steps; how far it
-is, is a cursor.
+again; an offer seen for the first time is marked. Live offers are kept whole, and where offers or prices are published
+they are compared with what was sent (`publishing/live`). The export is asked for, polled and fetched in steps; how far
+it is, is a cursor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from app.flows.publishing import live
 from app.mirakl.offer_schema import LiveOffer
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import Offer
-from app.store import live_offers, mirrors, offers
+from app.store import mirrors, offers
 from app.store.marks import Mark
 from app.store.offers import Live
 from app.store.outbox import Claim, Postponed, Settled, Verdict, Waiting
@@ -70,7 +70,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
 async def _ask(turn: Pass, claim: Claim, export: Export) -> Verdict:
     services, scope = turn.services, turn.scope
     now = services.clock.now()
-    full = _is_full_due(export, now) or (not export.has_all and bool(live.compared_kinds(services.channel(scope))))
+    full = _is_full_due(export, now)
     since = None
     if not full and export.last_asked_at is not None:
         since = datetime.fromisoformat(export.last_asked_at) - timedelta(seconds=OVERLAP_SECONDS)
@@ -86,7 +86,7 @@ async def _ask(turn: Pass, claim: Claim, export: Export) -> Verdict:
 
 
 def _is_full_due(export: Export, now: datetime) -> bool:
-    last = export.last_full_at
+    last = export.last_full_at if export.has_all else None
     return last is None or (now - datetime.fromisoformat(last)).total_seconds() > FULL_SECONDS
 
 
@@ -133,10 +133,8 @@ async def _fetch(turn: Pass, claim: Claim, export: Export, asked_at: datetime, u
     if export.full:
         async with services.database.work.acquire() as connection:
             gone = await offers.unlist(connection, scope, asked_at)  # offers made since then are not in it
-            await live_offers.sweep(connection, scope)
         log.info("offers_read", scope=scope, skus=count, count=len(gone))
-    kinds = live.compared_kinds(services.channel(scope))
-    has_all = bool(kinds) and (export.full or export.has_all)
+    has_all = export.full or export.has_all
     if has_all:
         since = export.last_asked_at and datetime.fromisoformat(export.last_asked_at)
         await live.compare_confirmed(turn, since or None, asked_at)
@@ -175,9 +173,8 @@ async def _store(
         transaction.mark(await offers.push_again(connection, scope, drifted))
         metrics.stale_corrected.labels(scope, offers.STOCK).inc(len(drifted))
         log.warning("drift_found", scope=scope, skus=len(drifted))
-    if live.compared_kinds(turn.services.channel(scope)):
-        await live.store(connection, scope, page, read_at)
-        await live.compare(transaction, turn, skus, asked_at)
+    await live.store(connection, scope, page, read_at)
+    await live.compare(transaction, turn, skus, asked_at)
 
 
 FLOW = Flow(

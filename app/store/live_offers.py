@@ -53,17 +53,6 @@ async def write(connection: Connection, channel: str, offers: Iterable[LiveOffer
     )
 
 
-async def delete(connection: Connection, channel: str, skus: Sequence[str]) -> None:
-    """These are not there any more."""
-    if skus:
-        await connection.execute(sql("live_offer/delete"), channel, sorted(skus))
-
-
-async def sweep(connection: Connection, channel: str) -> None:
-    """Forget what the marketplace does not list any more."""
-    await connection.execute(sql("live_offer/sweep"), channel)
-
-
 async def of_skus(connection: Connection, channel: str, skus: Sequence[str]) -> dict[Sku, Shown]:
     """Those of the SKUs that are live."""
     return _shown(await connection.fetch(sql("live_offer/of_skus"), channel, list(skus)))

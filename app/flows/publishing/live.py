@@ -16,6 +16,7 @@ from app.domain.ids import Sku
 from app.domain.listing import Offer
 from app.domain.live_offer import LiveOffer, LivePrice
 from app.engine.flow import Pass
+from app.flows.publishing.wire import is_deletion
 from app.mirakl import offer_schema
 from app.policies.differences import Difference, differences
 from app.policies.pricing import PriceSet
@@ -37,17 +38,13 @@ def compared_kinds(channel: Channel) -> tuple[Kind, ...]:
 
 async def store(connection: Connection, scope: str, page: Iterable[offer_schema.LiveOffer], read_at: datetime) -> None:
     """Keep offers of an export; one that can't be understood is kept as it was."""
-    listed, gone = [], []
+    listed = []
     for offer in page:
-        if offer.deleted:
-            gone.append(offer.shop_sku)
-            continue
         try:
             listed.append(live_offer(offer))
         except ValueError as exc:
             log.warning("offer_unreadable", scope=scope, key=offer.shop_sku, reason=str(exc))
     await live_offers.write(connection, scope, listed, read_at)
-    await live_offers.delete(connection, scope, gone)
 
 
 def live_offer(read: offer_schema.LiveOffer) -> LiveOffer:
@@ -104,6 +101,8 @@ def _instant(text: str | None) -> datetime | None:
 async def compare_confirmed(turn: Pass, since: datetime | None, asked_at: datetime) -> None:
     """Compare what was confirmed since the last export was asked for, until this one was: nothing of it may show."""
     kinds = compared_kinds(turn.services.channel(turn.scope))
+    if not kinds:
+        return
     async with turn.services.database.work.acquire() as connection:
         async for skus in live_offers.confirmed(connection, turn.scope, kinds, since, asked_at, PAGE):
             await turn.services.database.transact(lambda tx: compare(tx, turn, skus, asked_at))  # noqa: B023 - awaited here
@@ -115,9 +114,12 @@ async def compare(transaction: Transaction, turn: Pass, skus: Sequence[str], ask
     """Say how what was confirmed before an export was asked for stands, and send again what was not applied."""
     connection, scope = transaction.connection, turn.scope
     channel, now = turn.services.channel(scope), turn.services.clock.now()
+    kinds = compared_kinds(channel)
+    if not kinds:
+        return
     stands: dict[Kind, dict[str, tuple[Standing, Sequence[str]]]] = defaultdict(dict)
     differing: dict[Kind, list[str]] = defaultdict(list)
-    for one in await live_offers.to_compare(connection, scope, compared_kinds(channel), skus, asked_at):
+    for one in await live_offers.to_compare(connection, scope, kinds, skus, asked_at):
         if one.kind is Kind.PRICES and one.live is None:
             continue  # what is not there has no prices; the offer says so
         state, reasons = _standing(one.kind, _found(one, now), awaits_approval=channel.prices.approval)
@@ -137,6 +139,8 @@ async def compare(transaction: Transaction, turn: Pass, skus: Sequence[str], ask
 
 def _found(one: Compared, now: datetime) -> list[Difference]:
     match one.kind:
+        case Kind.OFFERS if is_deletion(one.sent):
+            return [] if one.live is None else [Difference("offer", "deleted", "listed")]
         case Kind.OFFERS:
             return differences(msgspec.convert(one.sent, Offer), None, one.live, now)
         case _:
