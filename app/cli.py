@@ -252,7 +252,7 @@ def demo(
     report: Annotated[Path | None, typer.Option(help="write the figures as JSON")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
 ) -> None:
-    """Start everything on this machine, play stock and orders (or, alone, what comes after the sale), and compare."""
+    """Start everything on this machine, play stock and orders (or one act alone), and compare both ends."""
     if act not in playing.ACTS:
         end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
     found: object = None

@@ -3,7 +3,8 @@
 The stand-ins' own ledgers are the judge: what Centra can sell against what each marketplace has, where each order
 ended on both sides, and how many calls of each code arrived against its ceiling. Time runs six times as fast, for the
 service and the stand-ins alike, so that one-minute ceilings pass in ten seconds; lags are in the seconds of that time.
-The act `after-sale` is played alone, on a clock of its own: what becomes of orders that are sold takes days.
+The acts `after-sale` and `catalogue` are played alone, on clocks of their own: what becomes of orders that are sold, or
+of products that an operator decides about, takes days.
 """
 
 from __future__ import annotations
@@ -34,8 +35,13 @@ from app.commands.demo_after_sale import Told as AfterSaleTold
 from app.commands.demo_after_sale import columns as after_sale_columns
 from app.commands.demo_after_sale import play_after_sale, prepare, show_after_sale
 from app.commands.demo_cast import ORDINARY
+from app.commands.demo_catalogue import CODES as CATALOGUE_CODES
+from app.commands.demo_catalogue import SHAPE as CATALOGUE_SHAPE
+from app.commands.demo_catalogue import Told as CatalogueTold
+from app.commands.demo_catalogue import play_catalogue, prepare_catalogue, show_catalogue
 from app.commands.demo_orders import OUTCOMES, Played, differences, play
-from app.commands.lab import Json, Lab, Replica, Shape, lab
+from app.commands.demo_report import Report
+from app.commands.lab import Lab, Replica, Shape, lab
 from app.mirakl.quotas import ceiling_of, codes
 from app.store.intents import Kind
 from app.store.orders import ORDER_ENTRY, ORDERS
@@ -52,63 +58,8 @@ SETTLE_SECONDS = 45.0
 DAY = 86_400.0
 ORDER_API_CODES = ("OrderCreate", "OrderComplete")
 """Calls of Centra's Order API, which counts in none of its plan's buckets."""
-ACTS = ("all", "stock", "orders", "after-sale")
+ACTS = ("all", "stock", "orders", "after-sale", "catalogue")
 """`all` are those that share a clock: stock and orders."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What the demo measured; `--report` writes it as JSON. Seconds are app seconds but for `real_seconds`.
-
-    `held` are keys of stock; `orders` are counted by outcome, `orders_wrong` says what did not end as it should.
-    `shipments` and `returns` are Centra's, `refunds` the marketplaces'; `after_sale_wrong` says where the ends differ.
-    """
-
-    act: str = "all"
-    channels: list[str] = field(default_factory=list)
-    sizes: int = 0
-    scale: float = SCALE
-    changes: int = 0
-    hottest_sku_changes: int = 0
-    pushes: dict[str, int] = field(default_factory=dict)
-    imports: dict[str, int] = field(default_factory=dict)
-    lag_seconds: dict[str, float] = field(default_factory=dict)
-    orders: dict[str, int] = field(default_factory=dict)
-    orders_held: list[str] = field(default_factory=list)
-    orders_wrong: list[str] = field(default_factory=list)
-    accepted_seconds: dict[str, float] = field(default_factory=dict)
-    shipments: list[dict[str, Json]] = field(default_factory=list)
-    refunds: list[dict[str, Json]] = field(default_factory=list)
-    returns: list[dict[str, Json]] = field(default_factory=list)
-    after_sale_wrong: list[str] = field(default_factory=list)
-    calls: dict[str, dict[str, int]] = field(default_factory=dict)
-    ceilings_exceeded: int = 0
-    held: int = 0
-    differences: int = 0
-    real_seconds: float = 0.0
-
-    @property
-    def plays_stock(self) -> bool:
-        return self.act in ("all", "stock")
-
-    @property
-    def plays_orders(self) -> bool:
-        return self.act in ("all", "orders")
-
-    @property
-    def plays_after_sale(self) -> bool:
-        return self.act == "after-sale"
-
-    @property
-    def good(self) -> bool:
-        """Whether both ends agree, every order ended as it should, and no ceiling was exceeded."""
-        played = (
-            (self.changes > 0 or not self.plays_stock)
-            and (bool(self.orders) or not self.plays_orders)
-            and (bool(self.refunds) or not self.plays_after_sale)
-        )
-        wrong = self.differences or self.ceilings_exceeded or self.held or self.orders_wrong or self.after_sale_wrong
-        return played and not wrong
 
 
 async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -> Exit:
@@ -123,6 +74,8 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             progress.advance(starting, 2)
             if found.plays_after_sale:
                 await prepare(running)
+            if found.plays_catalogue:
+                await prepare_catalogue(running)
             replica = await running.start_replica()
             await running.send_webhooks_to(replica)
             progress.advance(starting)
@@ -141,6 +94,8 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
 def _shape(found: Report) -> Shape:
     if found.plays_after_sale:
         return AFTER_SALE_SHAPE
+    if found.plays_catalogue:
+        return CATALOGUE_SHAPE
     orders = "on" if found.plays_orders else None
     return Shape(scale=SCALE, orders=orders, postgres={"fsync": "off", "full_page_writes": "off"})
 
@@ -158,11 +113,14 @@ class Plays:
 
     orders: Played = field(default_factory=Played)
     after_sale: AfterSaleTold | None = None
+    catalogue: CatalogueTold | None = None
 
 
 async def _play(running: Lab, progress: Progress, found: Report) -> Plays:
     """A busy minute: thousands of changes, some SKUs hundreds of times. Then orders, while the stock settles."""
     found.channels, found.sizes = list(running.mirakl), running.shape.sizes
+    if found.plays_catalogue:
+        return await _play_catalogue(running, progress, found)
     total, played = running.shape.sizes * len(running.mirakl), Plays()
     first = progress.add_task("first push: offers of both channels", total=total)
     await _until_equal(running, progress, first, total, FIRST_SECONDS)
@@ -186,6 +144,14 @@ async def _play(running: Lab, progress: Progress, found: Report) -> Plays:
     found.differences = await differences(running)
     await _count_calls(running, found)
     return played
+
+
+async def _play_catalogue(running: Lab, progress: Progress, found: Report) -> Plays:
+    async with connect(running.dsn, work_size=2, desk_size=2) as database:
+        told = await play_catalogue(running, database, progress)
+    found.products, found.products_explained, found.products_wrong = told.products, told.rows(), told.faults
+    await _count_calls(running, found)
+    return Plays(catalogue=told)
 
 
 async def _until_equal(running: Lab, progress: Progress, task: TaskID, total: int, seconds: float) -> None:
@@ -269,10 +235,13 @@ def _show(console: Console, found: Report, played: Plays) -> None:
         _show_orders(console, found, played.orders)
     if played.after_sale is not None:
         show_after_sale(console, played.after_sale)
+    if played.catalogue is not None:
+        show_catalogue(console, played.catalogue)
     _show_calls(console, found)
     colour = "green" if found.good else "red"
     wrong = f" {len(found.orders_wrong)} faults of orders," if found.plays_orders else ""
     wrong += f" {len(found.after_sale_wrong)} after the sale," if found.plays_after_sale else ""
+    wrong += f" {len(found.products_wrong)} of products," if found.plays_catalogue else ""
     console.print(
         f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
         f" ceiling, {found.held} SKUs held[/], in {found.real_seconds} s"
@@ -332,8 +301,9 @@ def _show_calls(console: Console, found: Report) -> None:
     for platform in found.calls:
         calls.add_column(platform, justify="right")
     calls.add_column("at most")
+    shown = AFTER_SALE_CODES if found.plays_after_sale else CATALOGUE_CODES if found.plays_catalogue else None
     for code in dict.fromkeys(code for by_code in found.calls.values() for code in by_code):
-        if found.plays_after_sale and code not in AFTER_SALE_CODES:
+        if shown is not None and code not in shown:
             continue
         counts = [str(by_code.get(code, "")) for by_code in found.calls.values()]
         calls.add_row(code, *counts, _ceiling(code, centra=code in found.calls["centra"]))

@@ -5,10 +5,8 @@ One look at both ends, again and again, serves all stories that are on stage at 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -16,6 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from app.clock import monotonic
+from app.commands.context import UnreachableError
 from app.commands.demo_after_ends import AfterSale, SoldLine, read_after_sale
 from app.commands.lab import Json, Lab
 from app.store import intents
@@ -98,15 +97,10 @@ class Stage:
 
     async def command(self, *arguments: str) -> None:
         """A person types a command of the service. Raises InVainError with its words where it fails."""
-        ended = await anyio.run_process(
-            [sys.executable, "-m", "app", *arguments],
-            env=self.lab.environment(),
-            check=False,
-            cwd=Path(__file__).parents[2],
-        )
-        if ended.returncode:
-            words = ended.stderr.decode().strip().splitlines() or [""]
-            raise InVainError(f"`{' '.join(arguments[:3])}` is done: {words[-1]}")
+        try:
+            await self.lab.command(*arguments)
+        except UnreachableError as exc:
+            raise InVainError(f"a command is done: {exc}") from exc
 
     async def play(self, story: Story) -> None:
         """Play one story; what does not follow in time is a fault."""

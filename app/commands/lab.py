@@ -163,6 +163,18 @@ class Lab:
         target = {"url": f"{replica.address}/webhooks/centra", "secret": WEBHOOK_SECRET}
         await self.ask(self.centra, "/_sandbox/webhooks", {**target, "kinds": ["storefront", "integration"]})
 
+    async def command(self, *arguments: str) -> None:
+        """A person types a command of the service. Raises UnreachableError with its last words where it fails."""
+        ended = await anyio.run_process(
+            [sys.executable, "-m", "app", *arguments],
+            env=self.environment(),
+            check=False,
+            cwd=Path(__file__).parents[2],
+        )
+        if ended.returncode:
+            words = ended.stderr.decode().strip().splitlines() or [""]
+            raise UnreachableError(f"`{' '.join(arguments[:3])}`: {words[-1]}")
+
     async def differences(self) -> dict[str, dict[str, tuple[int | None, int]]]:
         """By channel: SKUs whose quantity at the marketplace is not what Centra can sell: (there, should be)."""
         sellable = (await self.ask(self.centra, f"/_sandbox/sellable?market={MARKET}"))["sellable"]
