@@ -143,7 +143,8 @@ WITH shown AS (
     INSERT INTO live_offer (scope, sku, facts, digest, read_at)
     SELECT 'c', 'SKU-' || lpad(g::text, 6, '0'), '{}', 'd', now() FROM generate_series(0, 99999) AS g
 ), planned AS (
-    INSERT INTO plan (number, scope, made_at, made_by) OVERRIDING SYSTEM VALUE VALUES (1, 'c', now(), 'x') RETURNING number
+    INSERT INTO plan (number, scope, made_at, made_by) OVERRIDING SYSTEM VALUE VALUES (1, 'c', now(), 'x')
+    RETURNING number
 )
 INSERT INTO plan_line (plan, kind, key, digest)
 SELECT number, 'offers', 'SKU-' || lpad(g::text, 6, '0'), 'd' FROM planned, generate_series(0, 99999) AS g
