@@ -3,8 +3,8 @@
     python -m tests.benchmarks.plan --offers 200000
 
 Centra has as many SKUs as there are offers, four a product, and they are not quite the same: the first thousand offers
-are of SKUs that it does not know, the last thousand SKUs have no offer, and some prices, quantities and logistic classes
-differ. The live offers are read back from the export by the service's own flow. Prints one JSON object.
+are of SKUs that it does not know, the last thousand SKUs have no offer, and some prices, quantities and logistic
+classes differ. The live offers are read back from the export by the service's own flow. Prints one JSON object.
 """
 
 from __future__ import annotations
