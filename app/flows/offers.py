@@ -57,6 +57,8 @@ class Around:
     now: datetime
     products: Mapping[str, Publication]
     quantities: Mapping[Sku, int]
+    left_behind: Mapping[str, Publication]
+    """Offers under SKUs that sizes bore before."""
 
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
@@ -88,8 +90,8 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     verdicts = await send(turn, BULK, upload(turn, plan, post))
     if refused and refused[0].kind is RefusalKind.INVALID:
         verdicts = await _divide(turn, plan, refused[0].reason)
-    elif most is not None:
-        await _remember(turn, most * 2 if most * 2 < OFFERS_LIMIT else None)
+    elif most is not None and not later:
+        await _remember(turn, None)
     return plan.verdicts | later | verdicts
 
 
@@ -109,6 +111,9 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel, book: Book
         turn.services.clock.now(),
         await publications.read(connection, scope, Kind.PRODUCTS, keys),
         {one.sku: one.confirmed if one.confirmed is not None else 0 for one in stock},
+        await publications.read(
+            connection, scope, Kind.OFFERS, [s for f in found.values() for s in f.known.left_behind]
+        ),
     )
     plan = Plan[OfferWrite](Kind.OFFERS, told, channel.catalogue.offers == "dry_run")
     for key in keys:
@@ -125,6 +130,9 @@ def _decide(plan: Plan[OfferWrite], claim: Claim, one: Sold, around: Around) -> 
         _leave(plan, claim, told, one, around)
     elif around.channel.catalogue.products != "off" and not _is_known(around.products.get(claim.key)):
         plan.stands(claim, Standing.WAITING, ["the marketplace does not know its product yet"])
+    elif any(_is_there(around.left_behind.get(sku)) for sku in one.known.left_behind):
+        plan.stands(claim, Standing.WAITING, ["its offer under the SKU before is deleted first"])
+        plan.verdicts[claim] = Waiting(around.now + timedelta(seconds=EMPTY_SECONDS), "the offer before it is there")
     else:
         offer = offer_of(one.item, around.book.map.offer, around.book.choices, around.book.map.language)
         prices = price_set(prices_of(one.known), price_policy(around.channel, around.book.configuration), around.now)
@@ -140,21 +148,27 @@ def _is_known(product: Publication | None) -> bool:
     return product is not None and product.known
 
 
+def _is_there(before: Publication | None) -> bool:
+    """A marketplace takes one offer of a shop for a product."""
+    if before is None or before.sent_body is None:
+        return False
+    return not before.is_settled(digest_of(deletion_of(before.sent_body)))
+
+
 def _leave(plan: Plan[OfferWrite], claim: Claim, told: Publication | None, one: Sold, around: Around) -> None:
     """What is not sold here any more has no stock (flow `stock`), and then it is deleted, if the channel wants that."""
     if told is None or told.sent_body is None:
         return
-    price = prices_of(one.known).get(around.channel.prices.price_list or 0)
     deletion = deletion_of(told.sent_body)
     if told.is_settled(digest_of(deletion)):
         plan.stands(claim, Standing.GONE, [IS_DELETED])
-    elif around.channel.catalogue.leaving == "zero" or price is None:
+    elif around.channel.catalogue.leaving == "zero" and not one.known.let_go:
         plan.stands(claim, Standing.GONE, ["it is not sold any more, and stays listed without stock"])
     elif around.quantities.get(one.known.sku) and around.channel.stock.on:
         plan.stands(claim, Standing.GONE, ["it is not sold any more; once its stock is 0, it is deleted"])
         plan.verdicts[claim] = Waiting(around.now + timedelta(seconds=EMPTY_SECONDS), "its stock goes to 0 first")
     else:
-        plan.send(claim, deletion, deleted(deletion, price.amount))
+        plan.send(claim, deletion, deleted(deletion, around.channel.prices.floor))
 
 
 def _cut(turn: Pass, plan: Plan[OfferWrite], most: int | None) -> dict[Claim, Verdict]:
@@ -180,7 +194,7 @@ async def _divide(turn: Pass, plan: Plan[OfferWrite], reason: str) -> dict[Claim
     """The call was refused as a whole: half of it next time, until the one that is to blame stands alone."""
     if len(plan.claims) == 1:
         claim = plan.claims[0]
-        await _remember(turn, 2)
+        await _remember(turn, None)
         async with turn.services.database.work.acquire() as connection:
             await publications.turn(connection, turn.scope, Kind.OFFERS, {claim.key: (Standing.REJECTED, [reason])})
         return {claim: Held(f"the marketplace refuses it: {reason}")}

@@ -69,7 +69,7 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel) -> Plan[Of
     plan = Plan[OfferPrices](Kind.PRICES, told, channel.prices.mode == "dry_run")
     now = turn.services.clock.now()
     for sku in await offers.listed(connection, turn.scope, keys):  # others have no prices yet
-        if sku in known and not known[sku].gone:
+        if sku in known and known[sku].is_borne and not known[sku].gone:
             _decide(plan, by_key[sku], price_set(prices_of(known[sku]), policy, now), policy)
     return plan
 
@@ -192,5 +192,4 @@ FLOW = Flow(
     gather_seconds=0.2,
     on=lambda settings, scope: PRICES in settings.by_id()[scope].publishes,
     effects=True,
-    fail_points=BULK.points,
 )

@@ -56,9 +56,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         words = "the channel has no map yet" if book is None else "the marketplace's attributes are not read yet"
         return {claim: Waiting(until, words) for claim in turn.claims}
     known = await _known(turn, plan, book)
-    for place in reversed([n for n, row in enumerate(plan.bodies) if row.sku in known]):
-        plan.stands(plan.claims[place], Standing.LIVE)
-        del plan.bodies[place], plan.lines[place], plan.claims[place]
+    plan.withhold(known, Standing.LIVE)
     await plan.write(turn)
     await services.database.mark([Mark(scope, Kind.OFFERS.value, sku) for sku in known])
     if not plan.lines:
@@ -229,5 +227,4 @@ FLOW = Flow(
     gather_seconds=1.0,
     on=lambda settings, scope: PRODUCTS in settings.by_id()[scope].publishes,
     effects=True,
-    fail_points=BULK.points,
 )

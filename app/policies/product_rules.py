@@ -32,6 +32,8 @@ def faults_of(
             if attribute.required:
                 faults.append(Fault(attribute.named, "is required and empty", "fill it in Centra, or map it"))
             continue
+        if "\N{REPLACEMENT CHARACTER}" in value:
+            faults.append(Fault(attribute.named, "holds a character that is none (�)", IN_CENTRA))
         several = value.split(separator) if attribute.takes_several else [value]
         problems = [_type_problem(attribute, one, lists) for one in several]
         problems += [_rule_problem(name, argument, value) for name, argument in attribute.rules]

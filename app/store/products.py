@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,15 +15,29 @@ from app.domain.ids import Sku
 from app.store.pool import Connection
 from app.store.statements import sql
 
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""In JSON, and not after a backslash that is a text's own."""
+_NONE = rb"\1" + "\N{REPLACEMENT CHARACTER}".encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The product of a SKU. `named_before`: other SKUs that the same size bore, or bears now (field case 67)."""
+    """The product of a SKU. `named_before`: other SKUs that the same size bore, or bears now (field case 67).
+
+    `let_go`: a person said that its size bears another one now. `left_behind`: SKUs that its size let go for it.
+    """
 
     sku: Sku
     product: CatalogueProduct
     gone: bool
     named_before: tuple[Sku, ...] = ()
+    let_go: bool = False
+    left_behind: tuple[Sku, ...] = ()
+
+    @property
+    def is_borne(self) -> bool:
+        """Whether a size of it still bears this SKU."""
+        return any(size.sku == self.sku for variant in self.product.variants for size in variant.sizes)
 
 
 def digest_of(value: object) -> str:
@@ -31,8 +46,9 @@ def digest_of(value: object) -> str:
 
 
 def _said(value: object) -> bytes:
-    """As JSON, members in one order; msgspec sorts members only where all names are texts."""
-    return msgspec.json.encode(msgspec.to_builtins(value, str_keys=True), order="deterministic")
+    """As JSON, members in one order; msgspec sorts members only where all names are texts. Postgres stores no NUL."""
+    said = msgspec.json.encode(msgspec.to_builtins(value, str_keys=True), order="deterministic")
+    return _NUL.sub(_NONE, said) if b"\\u0000" in said else said
 
 
 async def write(
@@ -73,7 +89,9 @@ async def of_skus(connection: Connection, source: str, skus: Iterable[str]) -> d
             Sku(row["sku"]),
             msgspec.json.decode(row["facts"], type=CatalogueProduct),
             row["gone"],
-            tuple(Sku(sku) for sku in row["sharing"] or () if sku != row["sku"]),
+            () if row["let_go"] else tuple(Sku(sku) for sku in row["sharing"] or () if sku != row["sku"]),
+            row["let_go"],
+            tuple(map(Sku, row["before"] or ())),
         )
         for row in rows
     }

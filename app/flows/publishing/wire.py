@@ -69,7 +69,7 @@ def is_deletion(sent: Mapping[str, Any] | None) -> bool:
 
 
 def deleted(one: Deletion, price: Decimal) -> OfferDelete:
-    """Takes an offer away; a price is demanded all the same."""
+    """Takes an offer away; a price is demanded all the same, whichever."""
     return OfferDelete(
         shop_sku=one.sku,
         product_id=one.product_code,

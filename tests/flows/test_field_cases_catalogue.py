@@ -1,0 +1,167 @@
+"""Field cases of the catalogue (parts A, F and I), each as a test of its kind, on the running service.
+
+Cases 6, 7, 10, 11 and 65 are pure, and are tests of `tests/unit`: of files, prices and maps; so are the halves of 1 and
+12 that say that nothing is left out of a body or a file.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.commands.lab import LIST
+from app.store.marks import Mark
+from tests.faults.every import by_command
+from tests.flows.catalogue import clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
+from tests.flows.service import FR, SOURCE, Service, until
+
+
+def slower(days: int) -> dict[str, object]:
+    """The map's terms with another lead time: every offer of the channel is another one."""
+    return {"offer": {**msgspec.to_builtins(map_of(FR).offer), "lead_time_days": days}}
+
+
+async def lead_times(service: Service) -> set[int]:
+    return {offer["leadtime_to_ship"] for offer in (await live(service)).values()}
+
+
+async def words_of(service: Service, flow: str, key: str) -> str:
+    """Why a key is held, if it is."""
+    return (await service.held(FR, flow)).get(key, "")
+
+
+async def test_field_case_3_an_import_id_is_no_success(database_url: str) -> None:
+    """A line's own result decides; an id seen before is no new success: what it stood for goes out again."""
+    async with shop(database_url, products=3) as service:
+        skus = await published(service)
+        bad = skus[1]
+        await service.faults(
+            service.mirakl(),
+            {"code": "OF24", "kind": "repeat_import_id"},
+            {"code": "OF24", "kind": "line_error", "skus": [bad], "message": "The product is blocked"},
+        )
+        await put_map(service.parts.database, FR, map_of(FR, **slower(5)))
+        rows = await stand(service, "offers", "rejected", [bad], seconds=40)
+        assert "The product is blocked" in rows[bad]["reasons"]
+        await stand(service, "offers", "live", [sku for sku in skus if sku != bad])
+        offers = await live(service)
+        assert {offers[sku]["leadtime_to_ship"] for sku in skus} == {5, 2}
+        assert offers[bad]["leadtime_to_ship"] == 2
+        states = await service.database.fetch("SELECT state FROM import WHERE kind = 'offers' ORDER BY id")
+        assert [row["state"] for row in states] == ["done", "repeated", "done"]
+        assert "The product is blocked" in (await service.held(FR, "offers"))[bad]
+
+        await put_map(service.parts.database, FR, map_of(FR, **slower(6)))
+        await stand(service, "offers", "live", skus)
+        assert await lead_times(service) == {6}, "another offer is tried anew"
+
+
+async def test_field_case_4_one_bad_offer_does_not_sink_the_others(database_url: str) -> None:
+    """What is refused as a whole is divided until the culprit stands alone; all others are live."""
+    async with shop(database_url, products=12) as service:
+        skus = sorted([sku for product in await clothes(service) for sku in skus_of(product)])
+        bad = skus[17]
+        sinks = {"code": "OF24", "kind": "status", "status": 400, "about": bad, "count": None}
+        await service.faults(service.mirakl(), sinks)
+        await stand(service, "offers", "live", [sku for sku in skus if sku != bad], seconds=60)
+        rows = await stand(service, "offers", "rejected", [bad])
+        assert rows[bad]["reasons"], "with the marketplace's words"
+        assert await until(lambda: words_of(service, "offers", bad), "it is for ecommerce")
+        assert list(await service.held(FR, "offers")) == [bad]
+        calls = len(await service.calls(service.mirakl(), "OF24"))
+        assert calls <= 14, "halved, not tried one by one"
+        await service.admin.clear_faults(service.mirakl())
+        assert (await service.command("catalogue", "release", FR, bad, "--kind", "offers")).code == 0
+        await published(service)
+
+
+PRICES = f"""[channel.prices]
+mode = "on"
+price_list = {LIST}
+channels = {{ BE = {LIST} }}
+planned = [{{ price_list = {LIST}, starts_at = 2030-01-01T00:00:00Z, ends_at = 2030-02-01T00:00:00Z }}]"""
+
+
+@by_command
+async def test_field_case_12_a_price_that_changes_takes_no_other_away(database_url: str) -> None:
+    """All prices of an offer leave together, whichever of them changed; a whole offer takes none away for long."""
+    async with shop(database_url, products=2, catalogue={FR: PRICES}) as service:
+        await published(service)
+        product = (await clothes(service))[0]
+        sku = skus_of(product)[0]
+
+        async def prices(amount: float) -> bool:
+            offer = (await live(service))[sku]
+            found = [(one["channel_code"], one["unit_origin_price"]) for one in offer["all_prices"]]
+            return sorted(found, key=str) == sorted([(None, amount), (None, amount), ("BE", amount)], key=str)
+
+        await until(lambda: prices(89.9), f"three prices of {sku}")
+        await edit(service, {"product": product["id"], "display": {"prices": {str(LIST): "79.90"}}})
+        await until(lambda: prices(79.9), "all of them move", seconds=40)
+        await put_map(service.parts.database, FR, map_of(FR, **slower(7)))
+
+        async def slow() -> bool:
+            return (await live(service))[sku]["leadtime_to_ship"] == 7
+
+        await until(slow, "the offer is written anew", seconds=40)
+        await until(lambda: prices(79.9), "and keeps its prices")
+
+
+async def test_field_case_67_an_identifier_that_changes_is_moved_by_a_person(database_url: str) -> None:
+    """Nothing of a size whose SKU changed is sent until a person says so; then its offer is moved, stock and all."""
+    async with shop(database_url, products=2) as service:
+        skus = await published(service)
+        old, new = skus[0], "NEW-1"
+        await edit(service, {"sku": old, "new_sku": new})
+        await stand(service, "offers", "held", [old, new])
+        words = await until(lambda: words_of(service, "offers", new), "the new one is for ecommerce")
+        assert f"one size bears the SKUs {old} and {new}" in words
+        assert "catalogue rename" in words
+        assert new not in await live(service)
+        ended = await service.command("catalogue", "rename", FR, old, "--why", "one style of SKU for all")
+        assert ended.code == 0, ended.errors
+        await stand(service, "offers", "live", [new])
+        await stand(service, "offers", "gone", [old])
+
+        async def moved() -> bool:
+            offers = await service.offers()
+            sellable = await service.sellable()
+            return old not in await live(service) and offers.get(new) == sellable[new]
+
+        await until(moved, "the stock is at the new one")
+        assert await service.count("SELECT count(*) FROM audit WHERE subject = $1", f"sku:{old}") == 1
+
+
+@by_command
+async def test_field_case_85_a_mass_that_leaves_waits_for_a_person(database_url: str) -> None:
+    """A reading that loses most of the assortment neither empties nor deletes it: somebody is asked first."""
+    async with shop(database_url, products=16, catalogue={FR: 'leaving = "delete"'}) as service:
+        skus = await published(service)
+        await service.alike()
+        before = await service.offers()
+        products = await clothes(service)
+        await edit(service, *({"product": one["id"], "display": {"status": "INACTIVE"}} for one in products))
+        await stand(service, "offers", "gone", skus)
+
+        async def held() -> bool:
+            return len(await service.held(FR, "stock")) == len(skus)
+
+        await until(held, "all of it is held")
+        assert "mass change" in next(iter((await service.held(FR, "stock")).values()))
+        assert await service.offers() == before, "nothing is emptied or deleted"
+        await edit(service, *({"product": one["id"], "display": {"status": "ACTIVE"}} for one in products))
+        await published(service)
+        await service.alike()
+        assert await service.held(FR, "stock") == {}
+
+
+async def test_a_product_in_a_language_that_is_missing_is_held_and_one_that_is_gone_leaves(database_url: str) -> None:
+    """What a walk over all products does not meet any more is read by its id, and leaves."""
+    async with shop(database_url, products=3) as service:
+        await published(service)
+        product = (await clothes(service))[2]
+        await edit(service, {"product": product["id"], "display": {"texts": {"fr": None}}})
+        rows = await stand(service, "products", "held", skus_of(product))
+        assert "Titre (titre_fr): is required and empty" in rows[skus_of(product)[0]]["reasons"]
+        assert (await told(service, "offers"))[skus_of(product)[0]]["state"] == "live", "its offer stays as it is"
+        await service.parts.database.mark([Mark(SOURCE, "catalogue", "999999")])  # a product that nobody has
+        assert await service.held(SOURCE, "catalogue") == {}
