@@ -254,14 +254,13 @@ def _sent_price(told: Publication | None) -> Decimal | None:
 
 
 def _offer(page: Page, one: One, around: Around, price: PriceSet | list[str] | None, product_is_held: bool) -> None:
+    if one.sold is not None and renamed(one.sold):
+        page.lines.append(Line(OFFERS, Action.HELD, one.sku, reasons=(str(renaming(one.sold)),)))
+        return
     if one.item is None:
         _leaving(page, one, around)
         return
-    assert one.sold is not None
     assert around.book is not None
-    if renamed(one.sold):
-        page.lines.append(Line(OFFERS, Action.HELD, one.sku, reasons=(str(renaming(one.sold)),)))
-        return
     offer = offer_of(one.item, around.book.map.offer, around.book.choices, around.book.map.language)
     faults = [str(fault) for fault in offer] if isinstance(offer, list) else []
     faults += price if isinstance(price, list) else []
@@ -303,7 +302,9 @@ def _products(page: Page, ones: Sequence[One], around: Around) -> frozenset[Sku]
     rows: dict[Sku, Row] = {}
     faults: dict[Sku, tuple[str, ...]] = {}
     for one in ones:
-        outcome = described(one.sold, book) if one.sold is not None else None
+        if one.sold is None:
+            continue
+        outcome = [renaming(one.sold)] if renamed(one.sold) else described(one.sold, book)
         if isinstance(outcome, Row):
             rows[one.sku] = outcome
         elif outcome is not None:
