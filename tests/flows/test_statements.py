@@ -67,7 +67,6 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "live_offer/confirmed": ("c", ["offers", "prices"], FAR, BEGINNING, "", SLICE),
     "live_offer/to_compare": ("c", ["offers", "prices"], KEYS, FAR),
     "live_offer/correct": ("c", "offers", KEYS),
-    "plan/next": (1, "", "", SLICE),
     "plan/approve": ("c", "offers", KEYS, WORDS),
     "plan/approve_stock": ("c", KEYS, [1] * SLICE),
     "plan/decide": (1, "offers", KEYS, KEYS),

@@ -1,10 +1,18 @@
 -- Of these keys what was sent and confirmed before $4, with nothing newer on its way, beside what is live.
 -- Index: the primary keys.
-SELECT p.kind, p.key, p.state, p.reasons, p.sent_body, l.facts
+SELECT k.kind, t.key, p.state, p.reasons, p.sent_body, l.facts
 FROM unnest($2::text[]) AS k (kind)
 CROSS JOIN unnest($3::text[]) AS t (key)
-JOIN publication AS p ON p.scope = $1 AND p.kind = k.kind AND p.key = t.key
-LEFT JOIN offer AS o ON o.scope = p.scope AND o.sku = p.key AND o.live
-LEFT JOIN live_offer AS l ON l.scope = o.scope AND l.sku = o.sku
-WHERE p.state IN ('live', 'differs', 'pending') AND p.sent = p.confirmed AND p.sent_body IS NOT NULL
-  AND p.sent_version <= p.confirmed_version AND p.confirmed_version > p.voided_version AND p.confirmed_at < $4
+CROSS JOIN LATERAL (
+    SELECT q.state, q.reasons, q.sent_body FROM publication AS q
+    WHERE q.scope = $1 AND q.kind = k.kind AND q.key = t.key
+      AND q.state IN ('live', 'differs', 'pending') AND q.sent = q.confirmed AND q.sent_body IS NOT NULL
+      AND q.sent_version <= q.confirmed_version AND q.confirmed_version > q.voided_version AND q.confirmed_at < $4
+    LIMIT 1
+) AS p
+LEFT JOIN LATERAL (
+    SELECT s.facts FROM live_offer AS s
+    WHERE s.scope = $1 AND s.sku = t.key
+      AND EXISTS (SELECT 1 FROM offer AS o WHERE o.scope = s.scope AND o.sku = s.sku AND o.live)
+    LIMIT 1
+) AS l ON true
