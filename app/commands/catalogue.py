@@ -46,7 +46,7 @@ async def import_map(console: Console, channel: str, file: Path, *, who: str, wh
     """Make a file the channel's map. Raises SettingsError that names the place of what is wrong in it."""
     told = configuration()
     scope = known_channel(told, channel)
-    catalogue = await _read(file)
+    catalogue = await read_map(file)
     async with database_of(told) as database:
 
         async def steps(tx: Transaction) -> None:
@@ -73,7 +73,8 @@ async def import_map(console: Console, channel: str, file: Path, *, who: str, wh
         console.print(f"  {fault}", markup=False)
 
 
-async def _read(file: Path) -> CatalogueMap:
+async def read_map(file: Path) -> CatalogueMap:
+    """A channel's map. Raises SettingsError that names the place of what is wrong in it."""
     try:
         document = tomllib.loads(await anyio.Path(file).read_text(encoding="utf-8"))
         return msgspec.convert(document, CatalogueMap)

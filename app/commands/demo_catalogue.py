@@ -6,7 +6,7 @@ own tables must say of every other product, in words, why it is not. Then three 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from app.store import publications
 from app.store.pool import Database
 from app.store.publications import Kind, Standing
 
-SCALE = 120.0
+SCALE = 240.0
 SHAPE = Shape(
     sizes=0,
     scale=SCALE,
@@ -73,6 +73,10 @@ class Explained:
     broken: Broken
     number: str
     words: Mapping[str, str]
+
+    def is_complete(self, channels: Iterable[str]) -> bool:
+        """Whether each channel's words name what is wrong."""
+        return all(self.broken.words in self.words.get(channel, "") for channel in channels)
 
 
 @dataclass(slots=True)
@@ -129,7 +133,7 @@ async def play_catalogue(running: Lab, database: Database, progress: Progress) -
 
     async def is_explained() -> bool:
         told.explained = await _explained(running, database, products)
-        complete = sum(_is_explained(one, running) for one in told.explained)
+        complete = sum(one.is_complete(running.mirakl) for one in told.explained)
         progress.update(said, completed=complete)
         return complete == len(BROKEN)
 
@@ -137,12 +141,12 @@ async def play_catalogue(running: Lab, database: Database, progress: Progress) -
     told.faults += [
         f"{one.number}, {one.broken.way}: {dict(one.words) or 'nothing is said of it'}"
         for one in told.explained
-        if not _is_explained(one, running)
+        if not one.is_complete(running.mirakl)
     ]
     ends = await _read(running)
-    live = _live(ends)
+    live = live_ones(ends)
     told.products = {"all": len(products), "live": len(live), "explained": len(products) - len(live)}
-    told.faults += _differences(live, {product.number for product in whole})
+    told.faults += differences(live, {product.number for product in whole})
 
     mended = [product for product in products if (one := broken.get(product.number)) and one.mends]
     told.mended = [product.number for product in mended]
@@ -150,9 +154,9 @@ async def play_catalogue(running: Lab, database: Database, progress: Progress) -
     await running.ask(running.centra, "/_sandbox/catalogue", {"changes": changes})
     whole += mended
     await _until_live(running, progress, tasks, whole)
-    live = _live(await _read(running))
+    live = live_ones(await _read(running))
     told.products |= {"mended": len(mended), "live_after_mending": len(live)}
-    told.faults += _differences(live, {product.number for product in whole})
+    told.faults += differences(live, {product.number for product in whole})
     return told
 
 
@@ -201,12 +205,12 @@ async def _until_live(
     await _until(are_live)
 
 
-def _live(ends: Ends) -> set[str]:
+def live_ones(ends: Ends) -> set[str]:
     """The numbers of products that are live everywhere."""
     return {one.number for one in ends.products if all(ends.is_live(channel, one) for channel in ends.live)}
 
 
-def _differences(live: set[str], wanted: set[str]) -> list[str]:
+def differences(live: set[str], wanted: set[str]) -> list[str]:
     missing = [f"{number} is not live everywhere" for number in sorted(wanted - live)]
     return missing + [f"{number} is broken, and live" for number in sorted(live - wanted)]
 
@@ -228,10 +232,6 @@ async def _explained(running: Lab, database: Database, products: Sequence[SoldPr
         said = {c: next((by_sku[sku] for sku in product.skus if sku in by_sku), "") for c, by_sku in words.items()}
         found.append(Explained(one, product.number, {c: text for c, text in said.items() if text}))
     return found
-
-
-def _is_explained(one: Explained, running: Lab) -> bool:
-    return all(one.broken.words in one.words.get(channel, "") for channel in running.mirakl)
 
 
 # --------------------------------------------------------------------------------------------------------- showing

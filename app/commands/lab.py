@@ -65,8 +65,8 @@ class Shape:
     after_sale: str | None = None
     """More lines for the channels' [channel.after_sale], which is on; None: it is off."""
     catalogue: Mapping[str, str] | None = None
-    """More lines for a channel's [channel.catalogue], which is all on, as are its prices; None: offers are there from
-    the beginning."""
+    """More lines for a channel's [channel.catalogue], which is on unless they say otherwise, as are its prices; None:
+    offers are there from the beginning."""
 
 
 @dataclass(slots=True)
@@ -338,7 +338,9 @@ def _catalogue(wanted: Mapping[str, str] | None, channel: str) -> list[str]:
     """Offers, prices and products, by the marketplaces' own price list."""
     if wanted is None:
         return []
-    lines = ["[channel.catalogue]", 'products = "on"', 'offers = "on"', *wanted.get(channel, "").split("\n")]
+    told = wanted.get(channel, "")
+    modes = [f'{kind} = "on"' for kind in ("products", "offers") if f"{kind} = " not in told]
+    lines = ["[channel.catalogue]", *modes, *told.split("\n")]
     return lines if "[channel.prices]" in lines else [*lines, "[channel.prices]", 'mode = "on"', f"price_list = {LIST}"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,9 +25,14 @@ PRODUCTS = 12
 """Of every kind of garment one, and two more: 50 SKUs."""
 
 
+def map_file(channel: str) -> Path:
+    """The map of the demo."""
+    return ROOT / "app" / "commands" / "maps" / f"{channel}.toml"
+
+
 def map_of(channel: str, **members: Any) -> CatalogueMap:
-    """The map of the demo, with other members."""
-    document = tomllib.loads((ROOT / "app" / "commands" / "maps" / f"{channel}.toml").read_text(encoding="utf-8"))
+    """That map, with other members."""
+    document = tomllib.loads(map_file(channel).read_text(encoding="utf-8"))
     return msgspec.convert({**document, **members}, CatalogueMap)
 
 

@@ -67,7 +67,7 @@ async def test_what_differs_again_is_named_and_sent_again_on_the_next_day(databa
         prices = [{"sku": sku, "price": 70.0} for sku in skus]
         await service.admin.post(service.mirakl(), "/_sandbox/offers", {"offers": prices})
         rows = await stand(service, "prices", "differs", skus)
-        assert f"price: sent {before}, live is 70" in rows[skus[0]]["reasons"]
+        assert f"price: sent {before:.2f}, live is 70.0" in rows[skus[0]]["reasons"]
         assert counted("stale_values_corrected_total", scope=FR, flow="prices") == corrected
         await service.jump(86_400 + 600)
         await priced(service, skus[0], str(before))
