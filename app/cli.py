@@ -10,7 +10,7 @@ import typer
 
 from app.commands import after_sale_cli as after_sale
 from app.commands import check as checking
-from app.commands import order_import, order_list, order_timeline, privacy
+from app.commands import order_import, order_list, order_timeline, plan_cli, privacy
 from app.commands import orders as deciding
 from app.commands import replay as replaying
 from app.commands import status as showing
@@ -44,6 +44,8 @@ main.add_typer(orders, name="orders")
 buyers = typer.Typer(help="Erase buyers' data.", no_args_is_help=True)
 main.add_typer(buyers, name="privacy")
 main.add_typer(catalogue, name="catalogue")
+main.command()(plan_cli.plan)
+main.command()(plan_cli.apply)
 main.add_typer(after_sale.carriers, name="carriers")
 main.add_typer(after_sale.held, name="held")
 main.add_typer(after_sale.audit, name="audit")

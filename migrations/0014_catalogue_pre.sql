@@ -42,18 +42,43 @@ CREATE TABLE publication (
     confirmed_at timestamptz,
     voided_version bigint NOT NULL DEFAULT 0,                -- what is confirmed up to here is no longer believed
     approved text,                                           -- the digest that a person let go past a guard or a dry run
+    corrected_at timestamptz,                                -- when it was last sent again since another one was live
     PRIMARY KEY (scope, kind, key)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX publication_open ON publication (scope, kind, state) WHERE state <> 'live';
+CREATE INDEX publication_confirmed ON publication (scope, confirmed_at, key) WHERE kind <> 'products';
 
--- An offer as the marketplace's export shows it, whole.
+-- An offer as the marketplace's export shows it, all that we manage but its quantity, which `offer` has.
 CREATE TABLE live_offer (
     scope text NOT NULL,
     sku text NOT NULL,
     facts jsonb NOT NULL,
-    read_at timestamptz NOT NULL,
+    digest text NOT NULL,                                    -- of the facts
+    read_at timestamptz NOT NULL,                            -- when they were first seen so
     PRIMARY KEY (scope, sku)
 ) WITH (fillfactor = 80);
+
+-- What would change on a channel, as a person was shown it, and who let it go.
+CREATE TABLE plan (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope text NOT NULL,
+    made_at timestamptz NOT NULL,
+    made_by text NOT NULL,
+    live_at timestamptz,                                     -- of which instant the live offers were that it looked at
+    summary jsonb,                                           -- its figures; none: it was not finished
+    applied_at timestamptz,
+    applied_by text,
+    applied_why text
+);
+
+CREATE TABLE plan_line (
+    plan bigint NOT NULL REFERENCES plan ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('stock', 'offers', 'prices', 'products')),
+    key text NOT NULL,
+    digest text NOT NULL,                                    -- of what would be sent; of stock the quantity
+    outcome text CHECK (outcome IN ('approved', 'changed')), -- what became of it when the plan was applied
+    PRIMARY KEY (plan, kind, key)
+);
 
 -- A line carries a quantity, or the digest of something larger; then its value is 0.
 ALTER TABLE import_line ADD COLUMN digest text;

@@ -23,7 +23,7 @@ from app.mirakl.products import ProductCalls
 from app.mirakl.refunds import RefundCalls
 from app.mirakl.returns import ReturnCalls
 from app.mirakl.shipments import ShipmentCalls
-from app.wire.decode import Items, decoded, read_items
+from app.wire.decode import Items, decoded
 from app.wire.outcome import Applied, Outcome, Unknown
 from app.wire.permit import Permit
 from app.wire.request import Expected, FilePart, WireRequest
@@ -156,14 +156,3 @@ class MiraklClient(
 
     async def of53_get_export(self, tracking_id: str, *, permit: Permit | None = None) -> Outcome[schema.ExportStatus]:
         return await self._polled_export("OF53", "/api/offers/export/async/status/", tracking_id, permit)
-
-    async def of54_download_offers(self, url: str, *, permit: Permit | None = None) -> Outcome[Items[schema.Offer]]:
-        """One file of an export."""
-        answer = await self._downloaded("OF54", url, permit)
-
-        def shape(rows: list[msgspec.Raw]) -> Outcome[Items[schema.Offer]]:
-            offers = read_items(rows, schema.Offer, "shop_sku")
-            foreign = next((o.shop_id for o in offers.items if o.shop_id not in (None, self._shop_id)), None)
-            return self._ours(foreign, offers)
-
-        return decoded(answer, list[msgspec.Raw], shape)

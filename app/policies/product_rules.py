@@ -47,7 +47,7 @@ def shared_codes(rows: Iterable[Row], attributes: Sequence[Attribute]) -> dict[S
     """Rows of one file that share a code which must be unique: none of them can be sent."""
     given = list(rows)
     found: dict[Sku, Fault] = {}
-    for attribute in (one for one in attributes if one.unique_code):
+    for attribute in {one.code: one for one in attributes if one.unique_code}.values():
         counted = Counter(row.values[attribute.code] for row in given if attribute.code in row.values)
         for row in given:
             value = row.values.get(attribute.code)

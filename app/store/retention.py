@@ -35,6 +35,7 @@ class Keep:
     inbox: int = 400
     buyers: int = 30
     unlisted_offers: int = 180
+    plans: int = 90
     audit_months: int = 84
 
 
@@ -53,6 +54,7 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             ("facts", "retention/inbox", keep.inbox),
             ("buyers", "retention/buyers", keep.buyers),
             ("keys of unlisted offers", "retention/offers", keep.unlisted_offers),
+            ("plans", "retention/plans", keep.plans),
         ):
             found[name] = _count(await connection.execute(sql(statement), days))
         found["audit months"] = await _audit(connection, keep.audit_months)

@@ -17,6 +17,7 @@ from email.utils import format_datetime
 import pytest
 
 from app.mirakl.client import MiraklClient
+from app.mirakl.offer_schema import LiveOffer
 from app.mirakl.schema import StockLine
 from app.wire.breaker import Breaker, BreakerLimits
 from app.wire.outcome import Applied, NotSent, Outcome, RefusalKind, Refused, Unknown
@@ -333,7 +334,7 @@ async def test_an_answer_for_another_shop_is_a_matter_of_credentials() -> None:
 async def test_f43_a_link_to_another_host_is_not_followed() -> None:
     async with raw_server(answering(http(200, b"[]"))) as own, to(own.url) as transport:
         for link in ("http://evil.example/f.json", "//evil.example/f", "file:///etc/passwd", "http://[::1/"):
-            outcome = await client(transport).of54_download_offers(link)
+            outcome = await client(transport).of54_read_live_offers(link)
             assert isinstance(outcome, Refused), link
             assert outcome.status == 0
     assert own.connections == 0
@@ -348,9 +349,9 @@ async def test_f43_an_allowed_host_gets_the_call_but_not_the_key() -> None:
     ):
         mirakl = client(transport)
         for link in (f"{storage.url}/f.json?signed=1%2F2", f"{own.url}/f.json"):
-            outcome = await mirakl.of54_download_offers(link)
+            outcome = await mirakl.of54_read_live_offers(link)
             assert isinstance(outcome, Applied), outcome
-            assert outcome.value.items[0].quantity == 4
+            assert [row.quantity for row in outcome.value if isinstance(row, LiveOffer)] == [4]
     assert KEY.encode() not in storage.requests[0]
     assert storage.requests[0].startswith(b"GET /f.json?signed=1%2F2 HTTP/1.1\r\n")
     assert f"Authorization: {KEY}".encode() in own.requests[0]

@@ -62,6 +62,14 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "publication/confirm": ("c", "offers", 1, [], "live"),
     "publication/void": ("c", "offers", KEYS),
     "publication/turn": ("c", "offers", KEYS, ["live"] * SLICE, [None] * SLICE),
+    "live_offer/write": ("c", KEYS, ["{}"] * SLICE, WORDS, FAR),
+    "live_offer/of_skus": ("c", KEYS),
+    "live_offer/confirmed": ("c", ["offers", "prices"], FAR, BEGINNING, "", SLICE),
+    "live_offer/to_compare": ("c", ["offers", "prices"], KEYS, FAR),
+    "live_offer/correct": ("c", "offers", KEYS),
+    "plan/approve": ("c", "offers", KEYS, WORDS),
+    "plan/approve_stock": ("c", KEYS, [1] * SLICE),
+    "plan/decide": (1, "offers", KEYS, KEYS),
     "size/write": ("centra", list(range(SLICE)), KEYS, list(range(SLICE)), ["{}"] * SLICE, [0] * SLICE, NO, NO, FAR),
     "size/lock": ("centra", list(range(SLICE))),
     "size/of_variants": ("centra", list(range(SLICE))),
@@ -132,6 +140,17 @@ INSERT INTO publication (scope, kind, key, since, state)
 SELECT 'c', k, 'SKU-' || lpad(g::text, 6, '0'), now(), 'live'
 FROM generate_series(0, 49999) AS g, unnest(ARRAY['offers', 'prices']) AS k
 """
+FILL_LIVE = """
+WITH shown AS (
+    INSERT INTO live_offer (scope, sku, facts, digest, read_at)
+    SELECT 'c', 'SKU-' || lpad(g::text, 6, '0'), '{}', 'd', now() FROM generate_series(0, 99999) AS g
+), planned AS (
+    INSERT INTO plan (number, scope, made_at, made_by) OVERRIDING SYSTEM VALUE VALUES (1, 'c', now(), 'x')
+    RETURNING number
+)
+INSERT INTO plan_line (plan, kind, key, digest)
+SELECT number, 'offers', 'SKU-' || lpad(g::text, 6, '0'), 'd' FROM planned, generate_series(0, 99999) AS g
+"""
 FILL_LINES = """
 SET session_replication_role = replica;
 INSERT INTO import_line (import_id, key, version, value, dirty_since)
@@ -182,6 +201,9 @@ TABLES = (
         "intent",
         "marketplace_return",
         "publication",
+        "live_offer",
+        "plan",
+        "plan_line",
     ),
 )
 
@@ -244,6 +266,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
         await connection.execute(FILL, ROWS)
         await connection.execute(FILL_OFFERS)
         await connection.execute(FILL_PUBLICATIONS)
+        await connection.execute(FILL_LIVE)
         await connection.execute(FILL_ORDERS)
         await connection.execute(FILL_AFTER_SALE)
         await connection.execute(

@@ -68,11 +68,20 @@ class Book:
             found[code] = frozenset(line)
         return found
 
+    @cached_property
+    def _attributes(self) -> dict[str, list[Attribute]]:
+        """By category, as far as they were asked for."""
+        return {}
+
     def attributes(self, hierarchy: str) -> list[Attribute]:
         """What the marketplace wants to know of the products of a category."""
-        line = self._above.get(hierarchy, frozenset({hierarchy}))
-        wanted = (one for one in self.declared if not one.hierarchy_code or one.hierarchy_code in line)
-        return [attribute_of(one) for one in wanted if one.requirement_level != DISABLED]
+        found = self._attributes.get(hierarchy)
+        if found is None:
+            line = self._above.get(hierarchy, frozenset({hierarchy}))
+            wanted = (one for one in self.declared if not one.hierarchy_code or one.hierarchy_code in line)
+            found = [attribute_of(one) for one in wanted if one.requirement_level != DISABLED]
+            self._attributes[hierarchy] = found
+        return found
 
     @cached_property
     def choices(self) -> OfferChoices:
