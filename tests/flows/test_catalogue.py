@@ -239,3 +239,21 @@ async def test_many_offers_leave_as_a_file_and_are_as_whole(database_url: str) -
         assert {sku: offer["price"] for sku, offer in offers.items()} == prices
         assert await service.calls(service.mirakl(), "OF01"), "as a file"
         assert await service.violations(service.mirakl()) == []
+
+
+WITHOUT_MANAGER: Json = {"shop": {"configuration": {"modules": {"mirakl_catalog_manager": False}}}}
+
+
+@by_command
+async def test_where_the_operator_has_no_catalog_manager_reports_say_what_became_of_products(database_url: str) -> None:
+    async with shop(database_url, products=3, mirakl=WITHOUT_MANAGER) as service:
+        rejected = skus_of((await clothes(service))[1])[0]
+        verdict = {"sku": rejected, "kind": "REJECTED", "reason_code": "IMG", "reason_label": "Image floue"}
+        await service.admin.post(service.mirakl(), "/_sandbox/products", {"verdicts": [{**verdict, "message": "Flou"}]})
+        rows = await stand(service, "products", "rejected", [rejected])
+        assert "Image floue" in rows[rejected]["reasons"]
+        others = [sku for one in await clothes(service) for sku in skus_of(one) if sku != rejected]
+        await stand(service, "offers", "live", others)
+        assert await service.calls(service.mirakl(), "CM11") == []
+        await edit(service, {"product": (await clothes(service))[1]["id"], "display": {"media": [NEW]}})
+        await published(service)
