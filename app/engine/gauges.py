@@ -22,7 +22,7 @@ from app.engine.slow_gauges import read_differences, read_silence, read_size, te
 from app.engine.wakeups import Place
 from app.mirakl.quotas import spacing_seconds
 from app.settings import Channels
-from app.store import held, orders, threads, watch
+from app.store import held, orders, publications, threads, watch
 from app.store.census import FlowCensus, census, dead_letters
 from app.store.orders import Watch
 from app.store.pool import DATABASE_AWAY
@@ -108,6 +108,18 @@ async def _read_buyers(services: Services, _: Mapping[Place, Team]) -> None:
         metrics.open_incidents.labels(scope).set(row.incidents)
 
 
+async def _read_publications(services: Services, _: Mapping[Place, Team]) -> None:
+    async with services.database.desk.acquire() as connection:
+        counted = await publications.watch(connection)
+    metrics.publication_keys.clear()
+    metrics.publication_oldest_seconds.clear()
+    now = services.clock.now()
+    for row in counted:
+        labels = (row.scope, row.kind.value, row.state.value)
+        metrics.publication_keys.labels(*labels).set(row.keys)
+        metrics.publication_oldest_seconds.labels(*labels).set(_age(now, row.oldest))
+
+
 async def _read_flows(services: Services, places: Mapping[Place, Team]) -> None:
     now = services.clock.now()
     counted = {(row.scope, row.flow): row for row in await census(services.database)}
@@ -166,7 +178,7 @@ async def _read_pending(services: Services, places: Mapping[Place, Team]) -> Non
 
 Reading: TypeAlias = Callable[[Services, Mapping[Place, Team]], Awaitable[None]]
 QUICK: Sequence[Reading] = (_read_orders, _read_flows, _read_held, _read_pending, _read_buyers)
-SLOW: Sequence[Reading] = (read_differences, read_silence, read_size)
+SLOW: Sequence[Reading] = (read_differences, read_silence, read_size, _read_publications)
 
 
 def _age(now: datetime, since: datetime | None) -> float:

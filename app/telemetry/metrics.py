@@ -67,6 +67,16 @@ held_items_oldest_seconds = _gauge(
     "For how long the oldest of what needs a person has waited (database).",
     ["scope", "flow", "team"],
 )
+publication_keys = _gauge(
+    "centra_mirakl_publication_keys",
+    "SKUs by how their product, offer or prices stand at the marketplace (database).",
+    ["scope", "kind", "state"],
+)
+publication_oldest_seconds = _gauge(
+    "centra_mirakl_publication_oldest_seconds",
+    "Since when the longest of them stands so, such as waiting for the operator (database).",
+    ["scope", "kind", "state"],
+)
 held_money = _gauge(
     "centra_mirakl_held_money",
     "Money at stake in what needs a person, in the currency's major unit (database).",

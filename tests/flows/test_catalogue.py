@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
 from app.commands.lab import LIST
+from app.engine import gauges
 from app.mirakl.offers import OFFERS_LIMIT
 from app.sandbox.centra.clothing import check_digit
 from app.store.marks import Mark
 from tests.faults.every import by_command
 from tests.flows.catalogue import clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
-from tests.flows.service import FR, SE, Deployment, Service, until
+from tests.flows.service import FR, SE, Deployment, Service, counted, until
 from tests.standins import Json
 
 WRITES = ("P41", "OF24", "OF01", "PRI01", "STO01")
@@ -67,12 +69,21 @@ async def test_clothing_is_live_on_two_marketplaces_in_their_own_words(database_
         )
         assert offer["offer_additional_fields"][0]["value"] == "PT"
 
+        async with anyio.create_task_group() as around:
+            around.start_soon(gauges.keep_gauges, service.parts, {})
+            await until(lambda: _counted(SE, "offers", len(skus)), "how many offers are live is a metric")
+            around.cancel_scope.cancel()
+
         before = {channel: await at_rest(service, channel) for channel in (FR, SE)}
         await service.jump(1300)  # two looks at what changed, and an export
         await service.parts.database.mark(await _everything(service))
         assert {channel: await at_rest(service, channel) for channel in (FR, SE)} == before, "nothing is sent twice"
         for channel in (FR, SE):
             assert await service.violations(service.mirakl(channel)) == []
+
+
+async def _counted(channel: str, kind: str, keys: int) -> bool:
+    return counted("publication_keys", scope=channel, kind=kind, state="live") == keys
 
 
 async def _everything(service: Deployment) -> list[Any]:
@@ -228,3 +239,21 @@ async def test_many_offers_leave_as_a_file_and_are_as_whole(database_url: str) -
         assert {sku: offer["price"] for sku, offer in offers.items()} == prices
         assert await service.calls(service.mirakl(), "OF01"), "as a file"
         assert await service.violations(service.mirakl()) == []
+
+
+WITHOUT_MANAGER: Json = {"shop": {"configuration": {"modules": {"mirakl_catalog_manager": False}}}}
+
+
+@by_command
+async def test_where_the_operator_has_no_catalog_manager_reports_say_what_became_of_products(database_url: str) -> None:
+    async with shop(database_url, products=3, mirakl=WITHOUT_MANAGER) as service:
+        rejected = skus_of((await clothes(service))[1])[0]
+        verdict = {"sku": rejected, "kind": "REJECTED", "reason_code": "IMG", "reason_label": "Image floue"}
+        await service.admin.post(service.mirakl(), "/_sandbox/products", {"verdicts": [{**verdict, "message": "Flou"}]})
+        rows = await stand(service, "products", "rejected", [rejected])
+        assert "Image floue" in rows[rejected]["reasons"]
+        others = [sku for one in await clothes(service) for sku in skus_of(one) if sku != rejected]
+        await stand(service, "offers", "live", others)
+        assert await service.calls(service.mirakl(), "CM11") == []
+        await edit(service, {"product": (await clothes(service))[1]["id"], "display": {"media": [NEW]}})
+        await published(service)

@@ -76,6 +76,26 @@ async def test_field_case_4_one_bad_offer_does_not_sink_the_others(database_url:
         await published(service)
 
 
+@by_command
+async def test_field_case_11_no_whole_offer_carries_a_price_past_its_guard(database_url: str) -> None:
+    """A price that moves too far waits for a person, whatever else of the offer changes meanwhile."""
+    async with shop(database_url, products=1) as service:
+        skus = await published(service)
+        [product] = await clothes(service)
+        await edit(service, {"product": product["id"], "display": {"prices": {str(LIST): "8.99"}}})
+        await stand(service, "prices", "held", skus)
+        await put_map(service.parts.database, FR, map_of(FR, **slower(8)))
+
+        async def slow() -> bool:
+            return await lead_times(service) == {8}
+
+        await until(slow, "the offers are written anew", seconds=40)
+        assert {offer["price"] for offer in (await live(service)).values()} == {89.9}
+        assert (await service.command("catalogue", "release", FR, "--all")).code == 0
+        await stand(service, "prices", "live", skus)
+        assert {offer["price"] for offer in (await live(service)).values()} == {8.99}
+
+
 PRICES = f"""[channel.prices]
 mode = "on"
 price_list = {LIST}
