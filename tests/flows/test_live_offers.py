@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import anyio
+
 from app.domain.live_offer import LiveOffer
 from app.store import live_offers
 from tests.faults.every import by_command
@@ -102,3 +104,26 @@ async def test_a_price_that_waits_for_the_operator_is_pending_until_it_shows(dat
         await service.admin.post(service.mirakl(), "/_sandbox/prices", {"approve": "all"})
         await stand(service, "prices", "live", skus)
         await priced(service, skus[0], "88.5")
+
+
+@by_command
+async def test_what_the_marketplace_takes_for_an_earlier_import_is_sent_again_in_an_hour(database_url: str) -> None:
+    """The very same prices within a day are an import that it had already: sent again, they go nowhere until then."""
+    async with shop(database_url, products=1, catalogue={FR: OFTEN}) as service:
+        skus = await published(service)
+        before = (await live(service))[skus[0]]["price"]
+        await priced(service, skus[0], str(before))
+        prices = [{"sku": sku, "price": 71.0} for sku in skus]
+        await service.admin.post(service.mirakl(), "/_sandbox/offers", {"offers": prices})
+        statement = "SELECT count(*) FROM import WHERE scope = $1 AND kind = 'prices' AND state = 'repeated'"
+
+        async def repeated() -> bool:
+            return await service.count(statement, FR) > 0
+
+        await until(repeated, "the same file was sent again", seconds=30)
+        first = await service.count(statement, FR)
+        await anyio.sleep(6)  # half an hour of the app
+        assert await service.count(statement, FR) == first
+        await service.jump(86_400)
+        await stand(service, "prices", "live", skus, seconds=40)
+        await priced(service, skus[0], str(before))
