@@ -33,6 +33,8 @@ ORPHANED_SECONDS = LEASE_SECONDS + 1.0
 APPLIED_LATE_SECONDS = 600.0
 """App seconds within which a lost import may still be applied."""
 SLOT_SECONDS = 1.0
+OTHER_HALF_SECONDS = 180.0
+"""App seconds by which the first half of a batch has left."""
 FIRST_POLL_SECONDS = 2.0
 LONGEST_FIRST_POLL_SECONDS = 60.0
 """One import that took half an hour must not keep the slot of the next five that long."""
@@ -88,7 +90,7 @@ class Bulk:
     lost_seconds: float = 1800.0
     """An import that has not ended by then is lost."""
     repeat_seconds: float = 0.0
-    """How long the very same is kept back that the marketplace took for an earlier import; it may do so for a day."""
+    """How long a single key is kept back that the marketplace took for an earlier import; it may do so for a day."""
 
     async def gate(self, services: Services, scope: Scope) -> Gate:
         """The slot of this kind, then the call's permit."""
@@ -136,10 +138,14 @@ async def send(turn: Pass, bulk: Bulk, upload: Upload) -> dict[Claim, Verdict]:
     await fail_point(stored)
     services.pauses.resume(scope)
     log.info("import_posted", scope=scope, kind=bulk.kind, import_id=import_id, lines=len(upload.lines))
-    if state == "repeated" and bulk.repeat_seconds:
-        until = services.clock.after(bulk.repeat_seconds)
-        return {claim: Waiting(until, "the marketplace took it for an earlier import") for claim in upload.claims}
-    return {}
+    return _divided(services, bulk, upload.claims) if state == "repeated" and bulk.repeat_seconds else {}
+
+
+def _divided(services: Services, bulk: Bulk, claims: Sequence[Claim]) -> dict[Claim, Verdict]:
+    """The very same goes nowhere, so the batch is another one next time: half of it; what stands alone waits."""
+    reason, half = "the marketplace took it for an earlier import", len(claims) // 2
+    now, later = services.clock.now(), services.clock.after(OTHER_HALF_SECONDS if half else bulk.repeat_seconds)
+    return {claim: Waiting(now if place < half else later, reason) for place, claim in enumerate(claims)}
 
 
 async def hand_back(turn: Pass) -> None:

@@ -18,7 +18,7 @@ from app.engine.flow import Services
 from app.engine.wakeups import Place
 from app.mirakl.quotas import spacing_seconds
 from app.settings import Channels
-from app.store import held, orders, threads
+from app.store import held, orders, publications, threads
 from app.store.census import FlowCensus, census, dead_letters
 from app.store.orders import Watch
 from app.store.pool import DATABASE_AWAY
@@ -43,6 +43,7 @@ async def keep_gauges(services: Services, places: Mapping[Place, Team]) -> None:
             await _read_flows(services, places)
             await _read_held(services, places)
             await _read_buyers(services)
+            await _read_publications(services)
             metrics.ready.set(1)
         except DATABASE_AWAY:
             metrics.ready.set(0)  # the other gauges keep what was last known
@@ -84,6 +85,18 @@ async def _read_buyers(services: Services) -> None:
         metrics.waiting_threads.labels(scope).set(row.threads)
         metrics.waiting_threads_oldest_seconds.labels(scope).set(_age(now, row.since))
         metrics.open_incidents.labels(scope).set(row.incidents)
+
+
+async def _read_publications(services: Services) -> None:
+    async with services.database.desk.acquire() as connection:
+        counted = await publications.watch(connection)
+    metrics.publication_keys.clear()
+    metrics.publication_oldest_seconds.clear()
+    now = services.clock.now()
+    for row in counted:
+        labels = (row.scope, row.kind.value, row.state.value)
+        metrics.publication_keys.labels(*labels).set(row.keys)
+        metrics.publication_oldest_seconds.labels(*labels).set(_age(now, row.oldest))
 
 
 async def _read_flows(services: Services, places: Mapping[Place, Team]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from app.domain.listing import Fault
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
-from app.flows.publishing.book import Book, open_book
+from app.flows.publishing.book import NEEDED, Book, open_book
 from app.policies.mapping import stale_codes
 from app.store import products
 from app.store.marks import Mark
@@ -31,7 +31,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     claim, services = turn.claims[0], turn.services
     async with services.database.work.acquire() as connection:
         book = await open_book(connection, turn.scope)
-    if book is None or not (book.hierarchies and book.declared):
+    if book is None or book.unread & NEEDED:
         words = "no map yet: `centra-mirakl catalogue import`" if book is None else "the catalogue is not read yet"
         return {claim: Waiting(services.clock.after(UNREAD_SECONDS), words)}
     await _check_again(turn)

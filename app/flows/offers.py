@@ -15,20 +15,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from app import failpoints
 from app.domain.ids import EffectId, ImportId, Scope, Sku
 from app.domain.listing import Offer
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, send
 from app.engine.flow import Flow, Pass, Services
-from app.flows.prices import price_policy, prices_of
+from app.flows.prices import may_go, price_policy, prices_of
 from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
 from app.flows.publishing.plan import Plan, upload
 from app.flows.publishing.wire import deleted, deletion_of, is_deletion, upsert
 from app.mirakl.offer_schema import OfferWrite
 from app.mirakl.offers import FILE_LIMIT, OFFERS_LIMIT
 from app.policies.offer_terms import offer_of
-from app.policies.pricing import PriceSet, price_set
+from app.policies.pricing import PricePolicy, PriceSet, price_set
 from app.settings import Channel
 from app.store import mirrors, offers, publications
 from app.store.marks import Mark
@@ -55,7 +57,9 @@ class Around:
     channel: Channel
     book: Book
     now: datetime
+    policy: PricePolicy
     products: Mapping[str, Publication]
+    prices: Mapping[str, Publication]
     quantities: Mapping[Sku, int]
     left_behind: Mapping[str, Publication]
     """Offers under SKUs that sizes bore before."""
@@ -109,7 +113,9 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel, book: Book
         channel,
         book,
         turn.services.clock.now(),
+        price_policy(channel, book.configuration),
         await publications.read(connection, scope, Kind.PRODUCTS, keys),
+        await publications.read(connection, scope, Kind.PRICES, keys),
         {one.sku: one.confirmed if one.confirmed is not None else 0 for one in stock},
         await publications.read(
             connection, scope, Kind.OFFERS, [s for f in found.values() for s in f.known.left_behind]
@@ -135,13 +141,24 @@ def _decide(plan: Plan[OfferWrite], claim: Claim, one: Sold, around: Around) -> 
         plan.verdicts[claim] = Waiting(around.now + timedelta(seconds=EMPTY_SECONDS), "the offer before it is there")
     else:
         offer = offer_of(one.item, around.book.map.offer, around.book.choices, around.book.map.language)
-        prices = price_set(prices_of(one.known), price_policy(around.channel, around.book.configuration), around.now)
+        prices = _prices(one, around)
         faults = [str(fault) for fault in offer] if isinstance(offer, list) else []
         faults += prices if isinstance(prices, list) else []
         if isinstance(offer, Offer) and isinstance(prices, PriceSet):
             plan.send(claim, offer, upsert(offer, prices, around.quantities.get(one.item.sku, 0)))
         else:
             plan.hold(claim, faults)
+
+
+def _prices(one: Sold, around: Around) -> PriceSet | list[str]:
+    """The prices of the moment; while those are kept back (flow `prices`), the ones that were sent last."""
+    found = price_set(prices_of(one.known), around.policy, around.now)
+    told = around.prices.get(one.known.sku)
+    if told is None or told.sent_body is None:
+        return found
+    if isinstance(found, PriceSet) and may_go(told, found, around.policy):
+        return found
+    return msgspec.convert(told.sent_body, PriceSet)
 
 
 def _is_known(product: Publication | None) -> bool:

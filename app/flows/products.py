@@ -20,7 +20,7 @@ from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, send
 from app.engine.flow import Flow, Pass, Services
 from app.engine.patience import patiently
-from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
+from app.flows.publishing.book import NEEDED, Book, Sold, open_book, renamed, renaming, sold
 from app.flows.publishing.plan import Plan, upload
 from app.mirakl.catalogue_schema import ProductReference
 from app.mirakl.product_files import ProductFile
@@ -49,11 +49,11 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     services, scope = turn.services, turn.scope
     async with services.database.work.acquire() as connection:
         book = await open_book(connection, scope)
-        plan = None if book is None or not book.declared else await _plan(turn, connection, book)
+        plan = None if book is None or book.unread & NEEDED else await _plan(turn, connection, book)
     if plan is None or book is None:
         await hand_back(turn)
         until = services.clock.after(UNREAD_SECONDS)
-        words = "the channel has no map yet" if book is None else "the marketplace's attributes are not read yet"
+        words = "the channel has no map yet" if book is None else "what the marketplace wants is not read yet"
         return {claim: Waiting(until, words) for claim in turn.claims}
     known = await _known(turn, plan, book)
     plan.withhold(known, Standing.LIVE)

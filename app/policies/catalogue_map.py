@@ -8,12 +8,14 @@ import msgspec
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where an attribute's value comes from: one of a field of Centra, a constant, or a template with {fields}.
 
-    `language`: of Centra's texts, where it is not the one of the attribute's locale or of the map.
+    `default`: in the marketplace's words, where that gives nothing. `language`: of Centra's texts, where it is not the
+    one of the attribute's locale or of the map.
     """
 
     field: str = ""
     constant: str = ""
     template: str = ""
+    default: str = ""
     language: str = ""
 
     def __post_init__(self) -> None:

@@ -46,7 +46,9 @@ def row_of(
         if attribute.code == catalogue.category or rule is None:
             continue
         found = values_of(item, rule, _language(rule, attribute, catalogue))
-        if attribute.value_list and not rule.constant:
+        if not found and rule.default:
+            found = (rule.default,)
+        elif attribute.value_list and not rule.constant:
             found, unknown = _coded(found, attribute.value_list, catalogue)
             faults += [_not_in_list(attribute, word) for word in unknown]
         if len(found) > 1 and not attribute.takes_several:

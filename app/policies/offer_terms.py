@@ -77,4 +77,4 @@ def offer_of(item: Item, terms: OfferTerms, choices: OfferChoices, language: str
 
 def _one(item: Item, rule: Rule | None, language: str) -> str:
     found = () if rule is None else values_of(item, rule, rule.language or language)
-    return found[0] if found else ""
+    return found[0] if found else rule.default if rule is not None else ""

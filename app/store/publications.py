@@ -106,6 +106,23 @@ async def undecided_since(connection: Connection, scope: str, kind: Kind) -> dat
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many keys stand so, and since when the longest of them does."""
+
+    scope: str
+    kind: Kind
+    state: Standing
+    keys: int
+    oldest: datetime
+
+
+async def watch(connection: Connection) -> list[Count]:
+    """How everything stands, on all channels."""
+    rows = await connection.fetch(sql("publication/count"))
+    return [Count(r["scope"], Kind(r["kind"]), Standing(r["state"]), r["keys"], r["oldest"]) for r in rows]
+
+
 async def want(connection: Connection, scope: str, kind: Kind, wanted: Iterable[Wanted]) -> None:
     """Write down what was decided."""
     rows = sorted(wanted, key=lambda one: one.key)

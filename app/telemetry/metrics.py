@@ -42,6 +42,18 @@ held_items = Gauge(
     ["scope", "flow", "team", "advice"],
     registry=registry,
 )
+publication_keys = Gauge(
+    "centra_mirakl_publication_keys",
+    "SKUs by how their product, offer or prices stand at the marketplace (database).",
+    ["scope", "kind", "state"],
+    registry=registry,
+)
+publication_oldest_seconds = Gauge(
+    "centra_mirakl_publication_oldest_seconds",
+    "Since when the longest of them stands so, such as waiting for the operator (database).",
+    ["scope", "kind", "state"],
+    registry=registry,
+)
 held_money = Gauge(
     "centra_mirakl_held_money",
     "Money at stake in what needs a person, in the currency's major unit (database).",

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import anyio
 import msgspec
+import pytest
 
 from app.commands.lab import LIST
+from app.engine import gauges
+from app.mirakl.offers import OFFERS_LIMIT
 from app.sandbox.centra.clothing import check_digit
 from app.store.marks import Mark
+from tests.faults.every import by_command
 from tests.flows.catalogue import clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
-from tests.flows.service import FR, SE, Deployment, Service, until
+from tests.flows.service import FR, SE, Deployment, Service, counted, until
 from tests.standins import Json
 
 WRITES = ("P41", "OF24", "OF01", "PRI01", "STO01")
@@ -64,12 +69,21 @@ async def test_clothing_is_live_on_two_marketplaces_in_their_own_words(database_
         )
         assert offer["offer_additional_fields"][0]["value"] == "PT"
 
+        async with anyio.create_task_group() as around:
+            around.start_soon(gauges.keep_gauges, service.parts, {})
+            await until(lambda: _counted(SE, "offers", len(skus)), "how many offers are live is a metric")
+            around.cancel_scope.cancel()
+
         before = {channel: await at_rest(service, channel) for channel in (FR, SE)}
         await service.jump(1300)  # two looks at what changed, and an export
         await service.parts.database.mark(await _everything(service))
         assert {channel: await at_rest(service, channel) for channel in (FR, SE)} == before, "nothing is sent twice"
         for channel in (FR, SE):
             assert await service.violations(service.mirakl(channel)) == []
+
+
+async def _counted(channel: str, kind: str, keys: int) -> bool:
+    return counted("publication_keys", scope=channel, kind=kind, state="live") == keys
 
 
 async def _everything(service: Deployment) -> list[Any]:
@@ -114,6 +128,7 @@ async def test_what_changes_goes_there_and_nothing_else(database_url: str) -> No
         await service.alike()
 
 
+@by_command
 async def test_what_leaves_is_deleted_where_the_channel_wants_it_so(database_url: str) -> None:
     async with shop(database_url, catalogue={FR: 'leaving = "delete"'}, products=2) as service:
         skus = await published(service)
@@ -143,6 +158,7 @@ async def _live_becomes(service: Deployment, sku: str, member: str, value: objec
     await until(shown, f"{member} of {sku} is {value}", seconds=40)
 
 
+@by_command
 async def test_a_product_with_a_fault_holds_itself_and_what_the_operator_rejects_comes_back_in_words(
     database_url: str,
 ) -> None:
@@ -178,6 +194,7 @@ async def _held(service: Deployment, flow: str, *keys: str) -> bool:
     return set(keys) <= (await service.held(FR, flow)).keys()
 
 
+@by_command
 async def test_what_a_marketplace_changes_is_held_for_ecommerce_before_it_blocks(database_url: str) -> None:
     async with shop(database_url, products=5) as service:
         skus = await published(service)
@@ -207,3 +224,36 @@ async def test_what_a_marketplace_changes_is_held_for_ecommerce_before_it_blocks
 
 async def _says(service: Deployment, words: str) -> bool:
     return words in (await service.held(FR, "catalogue_watch")).get("catalogue_watch", "")
+
+
+@by_command
+@pytest.mark.timeout(240)
+async def test_many_offers_leave_as_a_file_and_are_as_whole(database_url: str) -> None:
+    async with shop(database_url, products=900) as service:
+        skus = await published(service, seconds=150)
+        assert len(skus) > OFFERS_LIMIT
+        offers = await live(service)
+        assert {(o["leadtime_to_ship"], o["logistic_class"]["code"]) for o in offers.values()} == {(2, "S")}
+        assert {o["offer_additional_fields"][0]["code"] for o in offers.values()} == {"made-in"}
+        prices = {sku: float(one["prices"][str(LIST)]) for one in await clothes(service) for sku in skus_of(one)}
+        assert {sku: offer["price"] for sku, offer in offers.items()} == prices
+        assert await service.calls(service.mirakl(), "OF01"), "as a file"
+        assert await service.violations(service.mirakl()) == []
+
+
+WITHOUT_MANAGER: Json = {"shop": {"configuration": {"modules": {"mirakl_catalog_manager": False}}}}
+
+
+@by_command
+async def test_where_the_operator_has_no_catalog_manager_reports_say_what_became_of_products(database_url: str) -> None:
+    async with shop(database_url, products=3, mirakl=WITHOUT_MANAGER) as service:
+        rejected = skus_of((await clothes(service))[1])[0]
+        verdict = {"sku": rejected, "kind": "REJECTED", "reason_code": "IMG", "reason_label": "Image floue"}
+        await service.admin.post(service.mirakl(), "/_sandbox/products", {"verdicts": [{**verdict, "message": "Flou"}]})
+        rows = await stand(service, "products", "rejected", [rejected])
+        assert "Image floue" in rows[rejected]["reasons"]
+        others = [sku for one in await clothes(service) for sku in skus_of(one) if sku != rejected]
+        await stand(service, "offers", "live", others)
+        assert await service.calls(service.mirakl(), "CM11") == []
+        await edit(service, {"product": (await clothes(service))[1]["id"], "display": {"media": [NEW]}})
+        await published(service)

@@ -29,6 +29,7 @@ async def words_of(service: Service, flow: str, key: str) -> str:
     return (await service.held(FR, flow)).get(key, "")
 
 
+@by_command
 async def test_field_case_3_an_import_id_is_no_success(database_url: str) -> None:
     """A line's own result decides; an id seen before is no new success: what it stood for goes out again."""
     async with shop(database_url, products=3) as service:
@@ -47,7 +48,7 @@ async def test_field_case_3_an_import_id_is_no_success(database_url: str) -> Non
         assert {offers[sku]["leadtime_to_ship"] for sku in skus} == {5, 2}
         assert offers[bad]["leadtime_to_ship"] == 2
         states = await service.database.fetch("SELECT state FROM import WHERE kind = 'offers' ORDER BY id")
-        assert [row["state"] for row in states] == ["done", "repeated", "done"]
+        assert [row["state"] for row in states] == ["done", "repeated", "done", "done"]
         assert "The product is blocked" in (await service.held(FR, "offers"))[bad]
 
         await put_map(service.parts.database, FR, map_of(FR, **slower(6)))
@@ -55,6 +56,7 @@ async def test_field_case_3_an_import_id_is_no_success(database_url: str) -> Non
         assert await lead_times(service) == {6}, "another offer is tried anew"
 
 
+@by_command
 async def test_field_case_4_one_bad_offer_does_not_sink_the_others(database_url: str) -> None:
     """What is refused as a whole is divided until the culprit stands alone; all others are live."""
     async with shop(database_url, products=12) as service:
@@ -72,6 +74,26 @@ async def test_field_case_4_one_bad_offer_does_not_sink_the_others(database_url:
         await service.admin.clear_faults(service.mirakl())
         assert (await service.command("catalogue", "release", FR, bad, "--kind", "offers")).code == 0
         await published(service)
+
+
+@by_command
+async def test_field_case_11_no_whole_offer_carries_a_price_past_its_guard(database_url: str) -> None:
+    """A price that moves too far waits for a person, whatever else of the offer changes meanwhile."""
+    async with shop(database_url, products=1) as service:
+        skus = await published(service)
+        [product] = await clothes(service)
+        await edit(service, {"product": product["id"], "display": {"prices": {str(LIST): "8.99"}}})
+        await stand(service, "prices", "held", skus)
+        await put_map(service.parts.database, FR, map_of(FR, **slower(8)))
+
+        async def slow() -> bool:
+            return await lead_times(service) == {8}
+
+        await until(slow, "the offers are written anew", seconds=40)
+        assert {offer["price"] for offer in (await live(service)).values()} == {89.9}
+        assert (await service.command("catalogue", "release", FR, "--all")).code == 0
+        await stand(service, "prices", "live", skus)
+        assert {offer["price"] for offer in (await live(service)).values()} == {8.99}
 
 
 PRICES = f"""[channel.prices]
@@ -106,6 +128,7 @@ async def test_field_case_12_a_price_that_changes_takes_no_other_away(database_u
         await until(lambda: prices(79.9), "and keeps its prices")
 
 
+@by_command
 async def test_field_case_67_an_identifier_that_changes_is_moved_by_a_person(database_url: str) -> None:
     """Nothing of a size whose SKU changed is sent until a person says so; then its offer is moved, stock and all."""
     async with shop(database_url, products=2) as service:
@@ -154,6 +177,7 @@ async def test_field_case_85_a_mass_that_leaves_waits_for_a_person(database_url:
         assert await service.held(FR, "stock") == {}
 
 
+@by_command
 async def test_a_product_in_a_language_that_is_missing_is_held_and_one_that_is_gone_leaves(database_url: str) -> None:
     """What a walk over all products does not meet any more is read by its id, and leaves."""
     async with shop(database_url, products=3) as service:

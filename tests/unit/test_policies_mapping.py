@@ -115,6 +115,14 @@ def test_rules_of_a_category_go_before_those_of_all() -> None:
     assert row(item(), own)[0].values["colour"] == "C044"
 
 
+def test_a_default_is_the_marketplaces_word_and_used_only_where_there_is_nothing() -> None:
+    rules = {**MAP.attributes, "colour": Rule(field="variant.name", default="C099")}
+    own = msgspec.structs.replace(MAP, attributes=rules)
+    assert row(item(), own)[0].values["colour"] == "C012"
+    assert row(item(variant__name=""), own)[0].values["colour"] == "C099"
+    assert row(item(variant__name="Navy blue"), own)[1], "a word that is not mapped is asked about all the same"
+
+
 def test_a_template_says_all_or_nothing() -> None:
     named = {**MAP.attributes, "title": Rule(template="{display.name} {size.label}, {brand}")}
     own = msgspec.structs.replace(MAP, attributes=named)

@@ -24,6 +24,8 @@ MAP = "catalogue.map"
 """The mirror that holds a channel's map, as a person imported it."""
 SEPARATOR = "|"
 """Between several values of an attribute, where the marketplace names no other."""
+NEEDED = frozenset({"PC01", "H11", "PM11", "VL11"})
+"""What products are checked by, and the form of their files."""
 DISABLED, REQUIRED, RECOMMENDED = "DISABLED", "REQUIRED", "RECOMMENDED"
 
 
@@ -38,6 +40,8 @@ class Book:
     value_lists: tuple[schema.ValuesList, ...]
     states: tuple[OfferState, ...] | None
     offer_fields: tuple[AdditionalField, ...]
+    unread: frozenset[str] = frozenset()
+    """Codes that were never read: nothing can be checked by them."""
 
     @cached_property
     def delimiter(self) -> str:
@@ -105,8 +109,12 @@ async def open_book(connection: Connection, scope: Scope) -> Book | None:
     if found is None:
         return None
 
+    unread: set[str] = set()
+
     async def read(code: str, kind: type[T]) -> T | None:
         mirror = await mirrors.read_mirror(connection, scope, code, kind)
+        if mirror is None:
+            unread.add(code)
         return None if mirror is None else mirror.value
 
     return Book(
@@ -117,6 +125,7 @@ async def open_book(connection: Connection, scope: Scope) -> Book | None:
         await read("VL11", tuple[schema.ValuesList, ...]) or (),
         await read("OF61", tuple[OfferState, ...]),
         await read("AF01", tuple[AdditionalField, ...]) or (),
+        frozenset(unread),
     )
 
 
