@@ -223,24 +223,23 @@ def _show(console: Console, channel: Channel, found: Totals, number: int) -> Non
 # ------------------------------------------------------------------------------------------------------------- apply
 
 
-async def apply(console: Console, number: int, *, who: str, why: str) -> Exit:
+async def apply(console: Console, errors: Console, number: int, *, who: str, why: str) -> Exit:
     """Approve what a plan said, where it is wanted still. Raises DeclinedError for a plan that can't be applied."""
     told = configuration()
     async with database_of(told) as database:
-        scope, settings = await _begin(database, told.channels.by_id(), number, who, why)
+        scope, settings, count = await _begin(database, told.channels.by_id(), number, who, why)
         approved, changed = Counter[str](), list[str]()
         after: plans.Line | None = None
-        while True:
-            async with database.desk.acquire() as connection:
-                lines = await plans.following(connection, number, after, APPLIED_AT_ONCE)
-            if not lines:
-                break
-            after = lines[-1]
-            for kind in sorted({line.kind for line in lines}):
-                of_kind = [line for line in lines if line.kind == kind]
-                let_go = await database.transact(lambda tx: _let_go(tx, scope, number, kind, of_kind))  # noqa: B023 - awaited here
-                approved[kind] += len(let_go)
-                changed += [f"{kind} {line.key}" for line in of_kind if line.key not in let_go]
+        with _progress(errors) as progress:
+            task = progress.add_task("keys", total=count)
+            while lines := await _following(database, number, after):
+                after = lines[-1]
+                for kind in sorted({line.kind for line in lines}):
+                    of_kind = [line for line in lines if line.kind == kind]
+                    let_go = await database.transact(lambda tx: _let_go(tx, scope, number, kind, of_kind))  # noqa: B023 - awaited here
+                    approved[kind] += len(let_go)
+                    changed += [f"{kind} {line.key}" for line in of_kind if line.key not in let_go]
+                progress.advance(task, len(lines))
     done = ", ".join(f"{count} {kind}" for kind, count in sorted(approved.items()) if count) or "nothing"
     console.print(f"plan {number}: {done} of {scope} let go", markup=False)
     if settings.stock.dry_run and approved[STOCK]:
@@ -253,26 +252,32 @@ async def apply(console: Console, number: int, *, who: str, why: str) -> Exit:
 
 async def _begin(
     database: Database, channels: Mapping[str, Channel], number: int, who: str, why: str
-) -> tuple[str, Channel]:
-    """Write down who applies it; who was cut short may say it again."""
+) -> tuple[str, Channel, int]:
+    """Write down who applies it; who was cut short may say it again. Gives the channel and how many keys there are."""
 
-    async def steps(tx: Transaction) -> str:
+    async def steps(tx: Transaction) -> tuple[str, int]:
         found = await plans.read(tx.connection, number)
         if found is None:
             raise DeclinedError(f"there is no plan {number}: `centra-mirakl plan CHANNEL` makes one")
         if not found.is_whole:
             raise DeclinedError(f"plan {number} was not made to its end: make a new one")
+        if found.scope not in channels:
+            raise SettingsError(f"plan {number} is of {found.scope}, which the channel file does not have any more")
+        count = await plans.count_open(tx.connection, number)
         if await plans.apply(tx.connection, number, who, why):
             await audit(tx.connection, found.scope, who, f"plan:{number}", "made", "applied", why)
-        elif not await plans.following(tx.connection, number, None, 1):
+        elif not count:
             at = f"{found.applied_at:%Y-%m-%d %H:%M:%S} UTC"
             raise DeclinedError(f"{found.applied_by} applied plan {number} at {at} ({found.applied_why})")
-        return found.scope
+        return found.scope, count
 
-    scope = await database.transact(steps)
-    if scope not in channels:
-        raise SettingsError(f"plan {number} is of the channel {scope}, which the channel file does not have any more")
-    return scope, channels[scope]
+    scope, count = await database.transact(steps)
+    return scope, channels[scope], count
+
+
+async def _following(database: Database, number: int, after: plans.Line | None) -> list[plans.Line]:
+    async with database.desk.acquire() as connection:
+        return await plans.following(connection, number, after, APPLIED_AT_ONCE)
 
 
 async def _let_go(tx: Transaction, scope: str, number: int, kind: str, lines: list[plans.Line]) -> set[str]:

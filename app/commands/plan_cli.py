@@ -33,7 +33,7 @@ def apply(
 
     Exit code 1: something has changed since.
     """
-    _ended(do(lambda: planning.apply(out, number, who=who, why=why)))
+    _ended(do(lambda: planning.apply(out, err, number, who=who, why=why)))
 
 
 def _ended(found: object) -> None:

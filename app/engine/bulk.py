@@ -21,7 +21,7 @@ from app.store import imports
 from app.store.effects import EffectState, decide, record
 from app.store.imports import Line, SlotTakenError
 from app.store.marks import Mark
-from app.store.outbox import LEASE_SECONDS, Claim, Postponed, Verdict
+from app.store.outbox import LEASE_SECONDS, Claim, Postponed, Verdict, Waiting
 from app.store.pool import Connection, Transaction
 from app.telemetry import metrics
 from app.telemetry.logs import log
@@ -33,6 +33,8 @@ ORPHANED_SECONDS = LEASE_SECONDS + 1.0
 APPLIED_LATE_SECONDS = 600.0
 """App seconds within which a lost import may still be applied."""
 SLOT_SECONDS = 1.0
+OTHER_HALF_SECONDS = 180.0
+"""App seconds by which the first half of a batch has left."""
 FIRST_POLL_SECONDS = 2.0
 LONGEST_FIRST_POLL_SECONDS = 60.0
 """One import that took half an hour must not keep the slot of the next five that long."""
@@ -87,6 +89,8 @@ class Bulk:
     """What else its end makes due, for all keys that it carried."""
     lost_seconds: float = 1800.0
     """An import that has not ended by then is lost."""
+    repeat_seconds: float = 0.0
+    """How long a single key is kept back that the marketplace took for an earlier import; it may do so for a day."""
 
     async def gate(self, services: Services, scope: Scope) -> Gate:
         """The slot of this kind, then the call's permit."""
@@ -130,11 +134,18 @@ async def send(turn: Pass, bulk: Bulk, upload: Upload) -> dict[Claim, Verdict]:
     metrics.import_size_lines.labels(scope, bulk.kind).observe(len(upload.lines))
     if not isinstance(outcome, Applied):
         return await _not_posted(turn, bulk, upload, import_id, effect_id, outcome)
-    await _store_id(services, scope, bulk, import_id, effect_id, outcome.value)
+    state = await _store_id(services, scope, bulk, import_id, effect_id, outcome.value)
     await fail_point(stored)
     services.pauses.resume(scope)
     log.info("import_posted", scope=scope, kind=bulk.kind, import_id=import_id, lines=len(upload.lines))
-    return {}
+    return _divided(services, bulk, upload.claims) if state == "repeated" and bulk.repeat_seconds else {}
+
+
+def _divided(services: Services, bulk: Bulk, claims: Sequence[Claim]) -> dict[Claim, Verdict]:
+    """The very same goes nowhere, so the batch is another one next time: half of it; what stands alone waits."""
+    reason, half = "the marketplace took it for an earlier import", len(claims) // 2
+    now, later = services.clock.now(), services.clock.after(OTHER_HALF_SECONDS if half else bulk.repeat_seconds)
+    return {claim: Waiting(now if place < half else later, reason) for place, claim in enumerate(claims)}
 
 
 async def hand_back(turn: Pass) -> None:
@@ -145,22 +156,25 @@ async def hand_back(turn: Pass) -> None:
 
 async def _store_id(
     services: Services, scope: Scope, bulk: Bulk, import_id: ImportId, effect_id: EffectId, remote_id: str
-) -> None:
+) -> str:
+    """Store the id that the marketplace gave; the state of the import, see `imports.posted`."""
     usual = await imports.usual_seconds(services.database, scope, bulk.kind)
     expected = FIRST_POLL_SECONDS if usual is None else max(1.0, usual + 0.5)
     first_poll = services.clock.after(min(expected, LONGEST_FIRST_POLL_SECONDS))
 
-    async def steps(transaction: Transaction) -> None:
+    async def steps(transaction: Transaction) -> str:
         connection = transaction.connection
         state = await imports.posted(connection, scope, bulk.kind, import_id, remote_id)
         if state == "repeated":  # the far side took it for an earlier one and did nothing
             await decide(connection, effect_id, EffectState.NOT_APPLIED, f"earlier import id {remote_id}")
-            await push_all_again(transaction, scope, bulk, import_id)
-            return
+            if not bulk.repeat_seconds:
+                await push_all_again(transaction, scope, bulk, import_id)
+            return state
         await decide(connection, effect_id, EffectState.APPLIED, remote_id)
         transaction.mark([Mark(scope, imports.FLOW, str(import_id), due_at=first_poll)])
+        return state
 
-    await services.database.transact(steps)
+    return await services.database.transact(steps)
 
 
 async def _not_posted(

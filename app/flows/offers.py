@@ -272,6 +272,7 @@ BULK = Bulk(
     confirm=_confirm,
     void=_void,
     points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
+    repeat_seconds=3600.0,
     afterwards=_afterwards,
     lost_seconds=6 * 3600.0,
 )

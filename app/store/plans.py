@@ -92,6 +92,11 @@ async def apply(connection: Connection, number: int, who: str, why: str) -> bool
     return await connection.fetchval(sql("plan/apply"), number, storable(who), storable(why)) is not None
 
 
+async def count_open(connection: Connection, number: int) -> int:
+    """How many lines nobody has decided."""
+    return int(await connection.fetchval(sql("plan/count_open"), number))
+
+
 async def following(connection: Connection, number: int, after: Line | None, limit: int) -> list[Line]:
     """The next lines that nobody has decided."""
     kind, key = ("", "") if after is None else (after.kind, after.key)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import anyio
+
 from app.domain.live_offer import LiveOffer
 from app.store import live_offers
 from tests.faults.every import by_command
@@ -22,7 +24,7 @@ async def shown(service: Service, sku: str) -> LiveOffer | None:
     return found[sku].offer if sku in found else None  # type: ignore[index]
 
 
-async def priced(service: Service, sku: str, amount: str) -> None:
+async def priced(service: Service, sku: str, amount: str, seconds: float = 30) -> None:
     """Until the live offer is kept with this price."""
 
     async def so() -> bool:
@@ -30,7 +32,7 @@ async def priced(service: Service, sku: str, amount: str) -> None:
         price = None if offer is None else offer.default_price
         return price is not None and price.amount == Decimal(amount)
 
-    await until(so, f"{sku} is kept with {amount}", seconds=30)
+    await until(so, f"{sku} is kept with {amount}", seconds=seconds)
 
 
 async def test_a_change_that_was_accepted_and_not_applied_is_named_and_sent_again_once(database_url: str) -> None:
@@ -102,3 +104,28 @@ async def test_a_price_that_waits_for_the_operator_is_pending_until_it_shows(dat
         await service.admin.post(service.mirakl(), "/_sandbox/prices", {"approve": "all"})
         await stand(service, "prices", "live", skus)
         await priced(service, skus[0], "88.5")
+
+
+@by_command
+async def test_what_the_marketplace_takes_for_an_earlier_import_is_sent_again_in_other_batches(
+    database_url: str,
+) -> None:
+    """The very same file within a day is an import that it had already, and goes nowhere."""
+    async with shop(database_url, products=1, catalogue={FR: OFTEN}) as service:
+        skus = await published(service)
+        before = (await live(service))[skus[0]]["price"]
+        await priced(service, skus[0], str(before))
+        prices = [{"sku": sku, "price": 71.0} for sku in skus]
+        await service.admin.post(service.mirakl(), "/_sandbox/offers", {"offers": prices})
+        ended = "SELECT count(*) FROM import WHERE scope = $1 AND kind = 'prices' AND state = $2"
+
+        async def repeated() -> int:
+            return await service.count(ended, FR, "repeated")
+
+        times = await until(repeated, "the same file was sent again", seconds=30)
+        for sku in skus:
+            await priced(service, sku, str(before), seconds=60)
+        await stand(service, "prices", "live", skus)
+        await service.jump(3600)
+        await anyio.sleep(1)
+        assert await repeated() == times

@@ -19,6 +19,7 @@ from app.flows.publishing.preview import Action, Around, Line, Page, pages
 from app.flows.publishing.wire import Deletion
 from app.mirakl.catalogue_schema import Attribute, Hierarchy
 from app.policies.catalogue_map import CatalogueMap, OfferTerms, Rule
+from app.policy_settings import CatalogueSettings, PriceSettings
 from app.settings import Channel
 from app.store import live_offers, offers, products, publications, sizes
 from app.store.offers import Live
@@ -191,3 +192,19 @@ async def test_what_the_flows_want_has_the_digest_of_the_plan(database_url: str)
         by_kind = [{line.kind: line.digest for line in lines["VX-2"]} for lines in (first, other)]
         assert by_kind[0]["products"] != by_kind[1]["products"]
         assert by_kind[0]["offers"] == by_kind[1]["offers"], "the offer says nothing of the name"
+
+
+async def test_a_channel_that_publishes_stock_alone_is_compared_by_quantities(database_url: str) -> None:
+    bare = CHANNEL.model_copy(update={"catalogue": CatalogueSettings(), "prices": PriceSettings()})
+    async with connect(database_url) as database, database.desk.acquire() as connection:
+        await products.write(connection, SOURCE, [product(1, price=Decimal(1))], NOW)
+        for number, quantity in ((1, 4), (2, 9), (3, 4)):
+            await show(connection, number, quantity)
+        await sell(connection, 1)
+        await sell(connection, 2)
+        around = Around(SOURCE, bare, None, None, TOPOLOGY, NOW)
+        lines = [line async for page in pages(connection, around) for line in page.lines]
+        assert [(line.kind, line.action, line.key, line.ours) for line in lines] == [
+            ("stock", Action.DOWN, "VX-2", "4"),
+            ("stock", Action.ZERO, "VX-3", "0"),
+        ]
