@@ -17,8 +17,10 @@ from app.domain.catalogue import CatalogueProduct, Price
 from app.domain.ids import Sku
 from app.domain.listing import ANY_LANGUAGE, Item, Offer
 from app.flows.prices import rows_of
+from app.flows.product_status import standing_of
 from app.flows.publishing.plan import Plan
 from app.flows.publishing.wire import deleted, deletion_of, is_deletion, upsert
+from app.mirakl.catalogue_schema import IntegrationDetail, ProductError, Rejection, SourceProduct
 from app.mirakl.imports import read_csv
 from app.mirakl.prices import prices_file
 from app.policies.catalogue_map import OfferTerms, Rule
@@ -210,3 +212,34 @@ def test_a_name_does_not_depend_on_the_order_of_members_and_holds_no_character_t
     odd, plain = CatalogueProduct(1, "a\0b", True), CatalogueProduct(1, "a\N{REPLACEMENT CHARACTER}b", True)
     assert digest_of(odd) == digest_of(plain)
     assert digest_of(CatalogueProduct(1, r"a\u0000b", True)) != digest_of(plain)
+
+
+# ------------------------------------------------------------------------------------------- what an operator says
+
+REJECTED = ProductError(
+    "MCM-05000",
+    "Rejected",
+    channels=("FR", "BE"),
+    rejection_details=Rejection(reason_code="IMG", reason_label="Image floue", message="Voir le guide"),
+)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"status": "LIVE"}, (Standing.LIVE, ())),
+        ({"status": "NOT_LIVE"}, (Standing.WAITING, ("the operator has not decided yet",))),
+        ({"errors": (REJECTED, REJECTED)}, (Standing.REJECTED, ("Image floue: Voir le guide (on FR, BE)",))),
+        (
+            {"errors": (ProductError("MCM-1", integration_details=(IntegrationDetail("E7", "ean", "unknown"),)),)},
+            (Standing.REJECTED, ("ean: unknown",)),
+        ),
+        ({"errors": (ProductError("MCM-04000"),)}, (Standing.REJECTED, ("error MCM-04000",))),
+        ({"status": "SOMETHING_NEW"}, (Standing.WAITING, ("the operator has not decided yet",))),
+    ],
+)
+def test_the_operators_own_words_come_first(members: dict[str, Any], expected: object) -> None:
+    assert (
+        standing_of(SourceProduct(**{"provider_unique_identifier": "VX-1", "status": "NOT_LIVE", **members}))
+        == expected
+    )
