@@ -16,7 +16,7 @@ from enum import StrEnum
 from app.domain.ids import MarketId, Sku
 from app.domain.listing import Item, Offer, Row
 from app.domain.stock import Topology, Unreadable
-from app.flows.prices import prices_of
+from app.flows.prices import may_go, prices_of
 from app.flows.products import described
 from app.flows.publishing.book import Book, Sold, renamed, renaming, sold
 from app.flows.publishing.wire import deletion_of
@@ -225,7 +225,8 @@ def _price(page: Page, one: One, around: Around) -> PriceSet | list[str] | None:
     ours, theirs = found.default.amount, None if shown is None else shown.amount
     action = Action.CHANGE if theirs in (None, ours) else Action.UP if ours > (theirs or 0) else Action.DOWN
     share = abs(ours - theirs) / theirs if theirs else Decimal(0)
-    asked = jump(_sent_price(one.told[Kind.PRICES]), found, around.prices)
+    told = one.told[Kind.PRICES]
+    asked = None if may_go(told, found, around.prices) else jump(_sent_price(told), found, around.prices)
     first = differing[0]
     page.lines.append(
         Line(
@@ -263,7 +264,9 @@ def _offer(page: Page, one: One, around: Around, price: PriceSet | list[str] | N
     assert around.book is not None
     offer = offer_of(one.item, around.book.map.offer, around.book.choices, around.book.map.language)
     faults = [str(fault) for fault in offer] if isinstance(offer, list) else []
-    faults += price if isinstance(price, list) else []
+    sent = one.told[Kind.PRICES]
+    if isinstance(price, list) and (sent is None or sent.sent_body is None):  # else it carries the prices sent last
+        faults += price
     if product_is_held and one.shown is None:
         faults.append("the marketplace does not know its product yet, which is held")
     if faults or not isinstance(offer, Offer):
