@@ -170,7 +170,7 @@ def check_file(content: Json, content_type: str, body: bytes) -> None:
 
 def test_every_client_method_is_held_against_the_description() -> None:
     methods = {name for name in vars(MiraklClient) if re.match(r"[a-z]+\d+_", name)}
-    checked = {name.split()[0].lower() for name in CALLS} | {"of54"}  # OF54's address is Mirakl's own
+    checked = {name.split()[0].lower() for name in CALLS}
     assert {name.split("_")[0] for name in methods} == checked
 
 

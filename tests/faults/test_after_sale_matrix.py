@@ -42,6 +42,11 @@ SHARED = {
 }
 """Points on the way of these flows that other flows name as theirs."""
 BY_FLOW = {flow.name: (*flow.fail_points, *SHARED.get(flow.name, ())) for flow in all_flows()}
+CASES = [
+    pytest.param(("refunds",), id="money"),
+    pytest.param(FIRST, id="sent", marks=by_command),
+    pytest.param(SECOND, id="back", marks=by_command),
+]
 UNITS = 3
 PERSON = "Ilva Testberg"
 WALKED = ("ST01", "RT21", "RT25", "RT26", "RT27", "OR28")
@@ -78,7 +83,7 @@ class Case:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("flows", [pytest.param(FIRST, id="sent", marks=by_command), pytest.param(SECOND, id="back")])
+@pytest.mark.parametrize("flows", CASES)
 async def test_whoever_comes_next_finishes(databases: Databases, flows: Sequence[str]) -> None:
     dsn = await databases.create(databases.template)
     lines = {"demo-fr": "stock.full_push_seconds = 864000.0"}

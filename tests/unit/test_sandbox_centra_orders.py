@@ -105,7 +105,7 @@ def check(shop: Shop) -> None:
             assert cell.physical_quantity >= 0
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(deeds)
 def test_figures_hang_together(done: list[tuple[str, int, int, bool]]) -> None:
     shop = small_shop()
@@ -115,7 +115,7 @@ def test_figures_hang_together(done: list[tuple[str, int, int, bool]]) -> None:
         check(shop)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(st.integers(1, 12), st.booleans(), st.booleans()), max_size=6))
 def test_cancelling_all_gives_all_back(wanted: list[tuple[int, bool, bool]]) -> None:
     shop = small_shop()
@@ -140,7 +140,7 @@ def test_order_too_large_leaves_no_trace() -> None:
     check(shop)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=4),
     st.decimals(min_value=0, max_value=5000, places=2),

@@ -24,6 +24,8 @@ OTHER_KEYS = {
     "import_line": "under its import, which has a scope",
     "reservation": "numbered in the order in which units were promised; its index of open ones leads with the scope",
     "intent": "numbered, so that people can name it; unique by scope, kind and source",
+    "plan": "numbered, so that people can name it",
+    "plan_line": "under its plan, which has a scope",
 }
 """Tables whose primary key does not lead with the scope, and why."""
 INDEXED_BY_SCOPE = {"audit", "effect", "import", "reservation", "intent"}
@@ -31,6 +33,7 @@ INDEXED_BY_SCOPE = {"audit", "effect", "import", "reservation", "intent"}
 BY_NUMBER = {
     *("effect/decide", "effect/decide_held", "import/add_lines", "import/count_report_read", "import/finish"),
     *("import/keys", "import/one", "import/posted", "intent/done", "intent/hold", "intent/lock", "intent/reopen"),
+    *("plan/add_lines", "plan/apply", "plan/close", "plan/count_open", "plan/decide", "plan/next", "plan/read"),
 }
 """About one row, by the number that a statement with a scope gave."""
 BY_PLACE = {"lane/claim", "outbox/settle_placed"}
@@ -55,8 +58,8 @@ BOUND = re.compile(
     r"\b(?:scope|channel) = (?:ANY \()?(?:ARRAY\[)?(?:\$\d|\w+\.\w+)|INSERT INTO \w+(?: AS \w+)? \([^)]*\bscope\b"
 )
 BY_SCOPE = re.compile(r"GROUP BY (?:\w+\.)?scope\b")
-FOUND = re.compile(r"\b(?:scope|channel|import_id) = |\bctid\b")
-"""How a loop may find rows: by scope, under an import, or where the same transaction has just found them by scope."""
+FOUND = re.compile(r"\b(?:scope|channel|import_id|plan) = |\bctid\b")
+"""How a loop may find rows: by scope, under an import or a plan, or where the same transaction just found them so."""
 
 
 @pytest_asyncio.fixture
@@ -95,7 +98,10 @@ def test_every_statement_is_bound_to_a_scope_or_says_why_not() -> None:
     allowed = BY_NUMBER | BY_PLACE | set(OF_ALL_SCOPES) | NO_ROWS_OF_A_SCOPE
     assert sorted(unbound - allowed) == [], "give it a scope, or a reason here"
     assert sorted(allowed - ours) == []
-    assert all(re.search(r"\b(?:import_)?id = \$1|INSERT INTO import_line", _code(name)) for name in BY_NUMBER)
+    assert all(
+        re.search(r"\b(?:(?:import_)?id|plan|number) = \$1|INSERT INTO (?:import|plan)_line", _code(name))
+        for name in BY_NUMBER
+    )
     assert all("ctid" in _code(name) for name in BY_PLACE)
 
 
