@@ -42,11 +42,6 @@ SHARED = {
 }
 """Points on the way of these flows that other flows name as theirs."""
 BY_FLOW = {flow.name: (*flow.fail_points, *SHARED.get(flow.name, ())) for flow in all_flows()}
-CASES = [
-    pytest.param(("refunds",), id="money"),
-    pytest.param(FIRST, id="sent", marks=by_command),
-    pytest.param(SECOND, id="back", marks=by_command),
-]
 UNITS = 3
 PERSON = "Ilva Testberg"
 WALKED = ("ST01", "RT21", "RT25", "RT26", "RT27", "OR28")
@@ -82,8 +77,9 @@ class Case:
         return by_flow.get(self.flow, ("ST01",))
 
 
+@by_command
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("flows", CASES)
+@pytest.mark.parametrize("flows", [FIRST, SECOND], ids=["sent", "back"])
 async def test_whoever_comes_next_finishes(databases: Databases, flows: Sequence[str]) -> None:
     dsn = await databases.create(databases.template)
     lines = {"demo-fr": "stock.full_push_seconds = 864000.0"}

@@ -16,12 +16,12 @@ LOST = "centra_mirakl_claims_lost_total"
 REST_SECONDS = 75.0
 
 
-@pytest.mark.slow
+@by_command
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(
     ("point", "states"),
     [
-        pytest.param("stock.sent", ("unknown", "not_sent"), marks=by_command),
+        ("stock.sent", ("unknown", "not_sent")),
         ("stock.posted", ("unknown", "done")),
     ],
 )

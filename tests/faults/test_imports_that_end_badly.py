@@ -137,7 +137,8 @@ async def test_a_figure_accepted_but_never_applied_is_found_by_the_full_read_bac
     assert await pair.metric(**STALE) == corrected + 1
     states = await _states(pair, sku, since)  # the correction, and the day's full pushes beside it when they came first
     assert len(states) >= 2
-    assert set(states) == {"done"}
+    assert states[-1] == "done"
+    assert set(states) <= {"done", "unknown"}  # the leap of a day may meet one that was just being posted
     await pair.check()
 
 

@@ -21,7 +21,6 @@ STRIKE_SECONDS = 30.0
 BETWEEN_ORDERS_SECONDS = 0.4
 POINTS = [point for point in failpoints.ALL if point.startswith(("orders.", "order.", "entry."))]
 IN_CI = {
-    (Path.A, "orders.stored"),
     (Path.A, "order.accept_sent"),
     (Path.A, "order.accept_answered"),
     (Path.A, "entry.create_sent"),

@@ -6,6 +6,7 @@ import pytest
 
 from app.wire.retry_after import CAP_SECONDS
 from tests.faults.deployment import Deployment, Json, eventually
+from tests.faults.every import by_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,6 +46,7 @@ async def test_errors_before_and_after_the_effect(pair: Deployment) -> None:
     await pair.check()
 
 
+@by_command
 async def test_a_storm_of_429_with_nonsense_as_retry_after(pair: Deployment) -> None:
     await pair.begin()
     await pair.load()

@@ -135,6 +135,7 @@ async def test_a_storm_of_429_with_nonsense_as_retry_after(database_url: str) ->
 # ------------------------------------------------------------------------------------------------ told once more
 
 
+@by_command
 async def test_everything_told_once_more_has_no_effect(database_url: str) -> None:
     policy = 'returns = {unannounced = "refund"}\nmarketplace_refunds = "return"'
     async with faulty_shop(database_url, policy) as service:
