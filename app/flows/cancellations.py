@@ -52,6 +52,7 @@ async def _step(sale: Sale, intent: Intent) -> Step:
         or30=sale.settings.or30,
         sent=sale.shipped_units,
         excluded=sale.excluded,
+        returned=sale.returned,
     )
     match how:
         case None:

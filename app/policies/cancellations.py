@@ -7,7 +7,7 @@ person. Nothing is left to do where the marketplace cancelled first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.domain.after_sale import Advice, Cancelled, RefundOrder, Stop
@@ -71,16 +71,19 @@ def how_to_cancel(
     or30: bool,
     sent: Units | None = None,
     excluded: Units | None = None,
+    returned: Collection[str] = (),
 ) -> HowToCancel:
     """The call that tells it, None where the marketplace knows already.
 
     `taken`: every refund and cancelation of the order's lines. `or30`: the operator's switch. `sent`: units told as
-    shipped. `excluded`: units that our refunds took out of what is to be shipped.
+    shipped. `excluded`: units that our refunds took out of what is to be shipped. `returned`: ids of our refunds for
+    what came back, which left even where the marketplace was not told yet.
     """
     if order.state in ENDED_STATES:
         return None
     sent, excluded = sent or {}, excluded or {}
-    units = _still(order, lines, taken, sent, excluded)
+    unexplained = [entry for entry in taken if entry.refund_id not in returned]
+    units = _still(order, lines, unexplained, sent, excluded)
     if isinstance(units, Stop):
         return units
     if not units:

@@ -70,8 +70,9 @@ def how(
     or30: bool = True,
     sent: dict[OrderLineId, int] | None = None,
     excluded: dict[OrderLineId, int] | None = None,
+    returned: Sequence[str] = (),
 ) -> HowToCancel:
-    return how_to_cancel(an_order, lines, taken, policy, or30=or30, sent=sent, excluded=excluded)
+    return how_to_cancel(an_order, lines, taken, policy, or30=or30, sent=sent, excluded=excluded, returned=returned)
 
 
 def entry(reason: str, *, not_shipped: bool = False) -> RefundOrder:
@@ -198,6 +199,13 @@ def test_a_unit_refunded_after_it_was_shipped_does_not_stand_in_the_way() -> Non
     taxes, shipping_taxes = (Tax("VAT", Decimal("2.50")),), (Tax("VAT", Decimal("0.20")),)
     back = Refunded("1", ONE, Decimal(20), Decimal(2), 1, "17", "", taxes=taxes, shipping_taxes=shipping_taxes)
     assert how(order(), taken=[back], sent={ONE: 1}) == Refund((entry("15", not_shipped=True),))
+
+
+def test_a_unit_that_came_back_before_its_parcel_was_told_does_not_stand_in_the_way_either() -> None:
+    taxes, shipping_taxes = (Tax("VAT", Decimal("2.50")),), (Tax("VAT", Decimal("0.20")),)
+    back = Refunded("1", ONE, Decimal(20), Decimal(2), 1, "17", "", taxes=taxes, shipping_taxes=shipping_taxes)
+    assert isinstance(how(order(), taken=[back]), Stop)
+    assert how(order(), taken=[back], returned=["1"]) == Refund((entry("15", not_shipped=True),))
 
 
 @given(

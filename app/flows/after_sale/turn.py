@@ -133,6 +133,12 @@ class Sale:
                 units.update(given.excluded)
         return units
 
+    @property
+    def returned(self) -> frozenset[str]:
+        """The marketplace's ids of refunds of ours for what came back."""
+        answers = (intent.answer(tuple[Given, ...]) or () for intent in self.of(Kind.REFUND))
+        return frozenset(id_ for given in answers for one in given for id_ in one.ids)
+
     async def write(self, steps: Callable[[Transaction], Awaitable[None]]) -> None:
         """One transaction."""
         await self.services.database.transact(steps)
