@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 MINUTE = 60.0
 HOUR = 3600.0
+Mode = Literal["on", "dry_run", "off"]
 
 
 class Strict(BaseModel):
@@ -61,7 +62,7 @@ class Destination(Strict):
 class OrderSettings(Strict):
     """How a channel's orders are taken."""
 
-    mode: Literal["on", "dry_run", "off"] = Field(
+    mode: Mode = Field(
         "off", description="on; dry_run: read, decide and watch deadlines, send nothing; off: orders are not read here"
     )
     accept_within_seconds: float = Field(
@@ -152,9 +153,7 @@ class DocumentSettings(Strict):
 class AfterSaleSettings(Strict):
     """What happens to a channel's orders once they are sold."""
 
-    mode: Literal["on", "dry_run", "off"] = Field(
-        "off", description="on; dry_run: read what happens in Centra, send nothing; off"
-    )
+    mode: Mode = Field("off", description="on; dry_run: read what happens in Centra, send nothing; off")
     follow_seconds: float = Field(HOUR, ge=5 * MINUTE, description="time between two looks at orders not shipped yet")
     follow_days: int = Field(60, ge=1, le=400, description="how long an order that was sent is looked at, daily")
     refund_reason: str = Field("17", description="reason of RE01 for goods that came back")
@@ -183,9 +182,6 @@ class AfterSaleSettings(Strict):
     def acts(self) -> bool:
         """Whether anything is sent."""
         return self.mode == "on"
-
-
-Mode = Literal["on", "dry_run", "off"]
 
 
 class SaleSettings(Strict):

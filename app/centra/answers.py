@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from app.wire.decode import Unreadable
 from app.wire.outcome import Applied, Outcome, RefusalDetail, RefusalKind, Refused, Unknown, joined_path
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Change")
 
 
 class Message(msgspec.Struct):
@@ -59,8 +60,23 @@ def refused_by(errors: Sequence[Message]) -> Refused | None:
     return Refused("; ".join(d.message for d in details)[:500], 200, RefusalKind.USER_ERRORS, details)
 
 
-def unless_errors(errors: Sequence[Message], value: T) -> Outcome[T]:
-    return refused_by(errors) or Applied(value)
+class Change(Protocol):
+    """The payload of a mutation."""
+
+    user_errors: list[Message]
+
+
+def changed(
+    answer: Outcome[Answer], member: str, payload: type[P], made: Callable[[P], T | None], what: str
+) -> Outcome[T]:
+    """What a mutation made, unless its payload names errors; with neither it is in doubt. `what`: in words."""
+    read = whole(answer, member, payload)
+    if not isinstance(read, Applied):
+        return read
+    if (refused := refused_by(read.value.user_errors)) is not None:
+        return refused
+    value = made(read.value)
+    return Unknown(f"neither {what} nor errors") if value is None else Applied(value)
 
 
 def words(messages: Sequence[Message] | None) -> tuple[RefusalDetail, ...]:

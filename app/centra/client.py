@@ -12,7 +12,7 @@ import msgspec
 
 from app.centra import schema
 from app.centra.after_sale import AfterSaleOperations
-from app.centra.answers import Message, rows_of, unless_errors, whole, words
+from app.centra.answers import Message, changed, rows_of, whole, words
 from app.centra.catalogue import CatalogueOperations
 from app.centra.events import VARIANT_SIZES, events_operation, read_events
 from app.centra.lists import AFTER_SALE as AFTER_SALE
@@ -109,12 +109,11 @@ class CentraClient(OrderOperations, AfterSaleOperations, ReturnOperations, Catal
         answer = await self._calls.run(
             operation("confirm_events"), {"ids": list(ids)}, headroom=headroom, effect_id=effect_id
         )
-        payload = whole(answer, "confirmEvents", _ConfirmPayload)
-        if not isinstance(payload, Applied):
-            return payload
-        body = payload.value
-        confirmed = schema.Confirmed(tuple(event.id for event in body.events or ()), words(body.user_warnings))
-        return unless_errors(body.user_errors, confirmed)
+
+        def confirmed(body: _ConfirmPayload) -> schema.Confirmed:
+            return schema.Confirmed(tuple(event.id for event in body.events or ()), words(body.user_warnings))
+
+        return changed(answer, "confirmEvents", _ConfirmPayload, confirmed, "events")
 
     # -------------------------------------------------------------------------------- sizes and catalogue
 
@@ -214,12 +213,11 @@ class CentraClient(OrderOperations, AfterSaleOperations, ReturnOperations, Catal
     ) -> Outcome[schema.ListenersAnswer]:
         variables = {"input": [{"objectType": type_} for type_ in object_types]}
         answer = await self._calls.run(operation(file_name), variables, headroom=headroom, effect_id=effect_id)
-        payload = whole(answer, member, _ListenersPayload)
-        if not isinstance(payload, Applied):
-            return payload
-        body = payload.value
-        listening = schema.ListenersAnswer(body.event_listeners or (), words(body.user_warnings))
-        return unless_errors(body.user_errors, listening)
+
+        def listening(body: _ListenersPayload) -> schema.ListenersAnswer:
+            return schema.ListenersAnswer(body.event_listeners or (), words(body.user_warnings))
+
+        return changed(answer, member, _ListenersPayload, listening, "listeners")
 
     async def _sizes(
         self,

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from app.centra.answers import Message, refused_by, whole, words
+from app.centra.answers import Message, changed, refused_by, whole, words
 from app.centra.graphql import CentraCalls
 from app.centra.lists import instant, listed
 from app.centra.operations import operation
@@ -320,13 +320,11 @@ class OrderOperations:
         answer = await self._calls.run(
             operation(file_name), variables, headroom=ORDERS, effect_id=effect_id, usable_until=usable_until
         )
-        payload = whole(answer, member, _ChangePayload)
-        if not isinstance(payload, Applied):
-            return payload
-        body = payload.value
-        if (refused := refused_by(body.user_errors)) is not None:
-            return refused
-        if body.order is None:
-            return Unknown("neither an order nor errors")
-        order = body.order
-        return Applied(OrderChanged(order.number, order.status, order.is_on_hold, words(body.user_warnings)))
+
+        def made(body: _ChangePayload) -> OrderChanged | None:
+            order = body.order
+            if order is None:
+                return None
+            return OrderChanged(order.number, order.status, order.is_on_hold, words(body.user_warnings))
+
+        return changed(answer, member, _ChangePayload, made, "an order")

@@ -14,11 +14,11 @@ from typing import Annotated
 
 import msgspec
 
-from app.centra.answers import Message, refused_by, whole, words
+from app.centra.answers import Message, changed, words
 from app.centra.graphql import CentraCalls
 from app.centra.lists import AFTER_SALE
 from app.centra.operations import operation
-from app.wire.outcome import Applied, Outcome, RefusalDetail, Unknown
+from app.wire.outcome import Outcome, RefusalDetail
 
 COMPLETED = "COMPLETED"
 
@@ -179,15 +179,14 @@ class ReturnOperations:
         answer = await self._calls.run(
             operation(file_name), variables, headroom=AFTER_SALE, effect_id=effect_id, usable_until=usable_until
         )
-        payload = whole(answer, member, _Payload)
-        if not isinstance(payload, Applied):
-            return payload
-        body = payload.value
-        if (refused := refused_by(body.user_errors)) is not None:
-            return refused
-        if body.changed is None:
-            return Unknown("neither a return nor errors")
-        return Applied(ReturnChanged(body.changed.id, body.changed.return_status, words(body.user_warnings)))
+
+        def made(body: _Payload) -> ReturnChanged | None:
+            found = body.changed
+            if found is None:
+                return None
+            return ReturnChanged(found.id, found.return_status, words(body.user_warnings))
+
+        return changed(answer, member, _Payload, made, "a return")
 
 
 def _input(new: NewReturn) -> dict[str, object]:

@@ -69,7 +69,7 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
     """Play an act; how it ended."""
     began = monotonic()
     found = Report(act)
-    shape, stories = _shape(found), found.plays_after_sale or found.plays_morning
+    shape, stories = shape_of(found), found.plays_after_sale or found.plays_morning
     columns = after_sale_columns() if stories else _columns()
     found.scale = shape.scale
     with Progress(*columns, console=console) as progress:
@@ -83,7 +83,7 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             replica = await running.start_replica()
             await running.send_webhooks_to(replica)
             progress.advance(starting)
-            played = await _play(running, progress, found)
+            played = await play_act(running, progress, found)
             found.real_seconds = round(monotonic() - began, 1)
             progress.stop()
             _show(console, found, played)
@@ -95,7 +95,7 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
             return Exit.DONE if found.good else Exit.DIFFERENCES
 
 
-def _shape(found: Report) -> Shape:
+def shape_of(found: Report) -> Shape:
     if found.plays_after_sale:
         return AFTER_SALE_SHAPE
     if found.plays_morning:
@@ -123,7 +123,7 @@ class Plays:
     catalogue: CatalogueTold | None = None
 
 
-async def _play(running: Lab, progress: Progress, found: Report) -> Plays:
+async def play_act(running: Lab, progress: Progress, found: Report) -> Plays:
     """A busy minute: thousands of changes, some SKUs hundreds of times. Then orders, while the stock settles."""
     found.channels, found.sizes = list(running.mirakl), running.shape.sizes
     if found.plays_catalogue:

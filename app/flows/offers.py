@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -244,7 +245,7 @@ async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[l
 async def _confirm(
     connection: Connection, scope: Scope, import_id: ImportId, bad: Mapping[str, str]
 ) -> list[tuple[str, datetime]]:
-    confirmed = await publications.confirm(connection, scope, Kind.OFFERS, import_id, bad)
+    confirmed = await publications.confirm(connection, scope, import_id, bad, kind=Kind.OFFERS)
     told = await publications.read(connection, scope, Kind.OFFERS, [key for key, _ in confirmed])
     deleted_keys = [key for key, one in told.items() if is_deletion(one.sent_body)]
     await offers.list_new(connection, scope, told.keys() - deleted_keys)
@@ -253,14 +254,10 @@ async def _confirm(
     return confirmed
 
 
-async def _void(connection: Connection, scope: Scope, keys: Sequence[str]) -> list[Mark]:
-    return await publications.push_again(connection, scope, Kind.OFFERS, keys)
-
-
 async def _afterwards(connection: Connection, scope: Scope, keys: Sequence[str]) -> list[Mark]:
     """It wrote quantities and prices too, and those may have moved since (business rule 6)."""
     marks = await offers.push_again(connection, scope, keys)
-    return [*marks, *await publications.push_again(connection, scope, Kind.PRICES, keys)]
+    return [*marks, *await publications.push_again(connection, scope, keys, kind=Kind.PRICES)]
 
 
 BULK = Bulk(
@@ -270,7 +267,7 @@ BULK = Bulk(
     status=_status,
     report=_report,
     confirm=_confirm,
-    void=_void,
+    void=partial(publications.push_again, kind=Kind.OFFERS),
     points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
     repeat_seconds=3600.0,
     afterwards=_afterwards,

@@ -10,13 +10,13 @@ PRI01 is a *safe* effect (`engine/bulk`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 
 from app import failpoints
 from app.domain.catalogue import Price
-from app.domain.ids import EffectId, ImportId, Scope, Sku
+from app.domain.ids import EffectId, Scope, Sku
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, send
 from app.engine.flow import Flow, Pass, Services
@@ -28,7 +28,6 @@ from app.policies.pricing import Period, PricePolicy, PriceSet, Sale, Tag, jump,
 from app.policy_settings import PriceSettings, SaleSettings
 from app.settings import Channel
 from app.store import mirrors, offers, products, publications
-from app.store.marks import Mark
 from app.store.outbox import Claim, Verdict
 from app.store.pool import Connection
 from app.store.products import Known, digest_of
@@ -167,24 +166,14 @@ async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[l
     return Applied([LineError(line.message, line.columns.get("offer-sku", ""), line.line) for line in answer.value])
 
 
-async def _confirm(
-    connection: Connection, scope: Scope, import_id: ImportId, bad: Mapping[str, str]
-) -> list[tuple[str, datetime]]:
-    return await publications.confirm(connection, scope, Kind.PRICES, import_id, bad)
-
-
-async def _void(connection: Connection, scope: Scope, keys: Sequence[str]) -> list[Mark]:
-    return await publications.push_again(connection, scope, Kind.PRICES, keys)
-
-
 BULK = Bulk(
     kind=PRICES,
     code="PRI01",
     status_code="PRI02",
     status=_status,
     report=_report,
-    confirm=_confirm,
-    void=_void,
+    confirm=partial(publications.confirm, kind=Kind.PRICES),
+    void=partial(publications.push_again, kind=Kind.PRICES),
     points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
     repeat_seconds=3600.0,
 )

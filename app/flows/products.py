@@ -10,11 +10,11 @@ P41 is a *safe* effect (`engine/bulk`): the same product twice is the same produ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from functools import partial
 
 from app import failpoints
-from app.domain.ids import EffectId, ImportId, Scope, Sku
+from app.domain.ids import EffectId, Scope, Sku
 from app.domain.listing import Fault, Row
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, send
@@ -193,25 +193,14 @@ async def _report(services: Services, scope: Scope, remote_id: str) -> Outcome[l
     )
 
 
-async def _confirm(
-    connection: Connection, scope: Scope, import_id: ImportId, bad: Mapping[str, str]
-) -> list[tuple[str, datetime]]:
-    """With the operator now; what did not get there is rejected."""
-    return await publications.confirm(connection, scope, Kind.PRODUCTS, import_id, bad, Standing.WAITING)
-
-
-async def _void(connection: Connection, scope: Scope, keys: Sequence[str]) -> list[Mark]:
-    return await publications.push_again(connection, scope, Kind.PRODUCTS, keys)
-
-
 BULK = Bulk(
     kind=PRODUCTS,
     code="P41",
     status_code="P42",
     status=_status,
     report=_report,
-    confirm=_confirm,
-    void=_void,
+    confirm=partial(publications.confirm, kind=Kind.PRODUCTS, state=Standing.WAITING),  # with the operator
+    void=partial(publications.push_again, kind=Kind.PRODUCTS),
     points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
     lost_seconds=DAY_SECONDS,
 )

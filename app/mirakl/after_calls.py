@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 import msgspec
 
 from app.mirakl.after_schema import Page
-from app.mirakl.calls import ShopCalls, charges_of
+from app.mirakl.calls import Sending, ShopCalls, charges_of
 from app.wire.decode import decoded, read_items
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
 from app.wire.permit import Permit
@@ -52,15 +52,13 @@ class AfterCalls(ShopCalls):
         path: str,
         body: object,
         *,
-        permit: Permit | None,
-        effect_id: str | None,
-        usable_until: float | None,
         expects: Expected = Expected.JSON,
+        **sending: Unpack[Sending],
     ) -> Outcome[WireResponse]:
         """`body` None: none is sent."""
         json = None if body is None else _encoder.encode(body)
-        request = WireRequest(code, method, path, json=json, expects=expects, effect_id=effect_id)
-        return await self._send(request, permit=permit, usable_until=usable_until)
+        request = WireRequest(code, method, path, json=json, expects=expects, effect_id=sending.get("effect_id"))
+        return await self._send(request, permit=sending.get("permit"), usable_until=sending.get("usable_until"))
 
     async def _page(
         self,

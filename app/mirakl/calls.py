@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import msgspec
 
@@ -42,6 +42,14 @@ class _ExportAnswer(msgspec.Struct):
     status: str
     urls: tuple[str, ...] | None = None
     error: _ExportError | None = None
+
+
+class Sending(TypedDict, total=False):
+    """How a write leaves: a permit that is held already, the number of its effect, and until when its claim is ours."""
+
+    permit: Permit | None
+    effect_id: str | None
+    usable_until: float | None
 
 
 class ShopCalls:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl.after_calls import PAGE_LIMIT, AfterCalls, checked
 from app.mirakl.after_schema import Document, DocumentRequest, OrderDocument, Page, Thread
-from app.mirakl.calls import UPLOAD_SECONDS, done, instant
+from app.mirakl.calls import UPLOAD_SECONDS, Sending, done, instant
 from app.wire.decode import Items, decoded
 from app.wire.outcome import Applied, Outcome, RefusalDetail, RefusalKind, Refused, Unknown
 from app.wire.permit import Permit
@@ -53,10 +54,7 @@ class DocumentCalls(AfterCalls):
         order_id: str,
         line_id: str,
         reason_code: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Say that a line's incident is resolved, for a reason of RE01 of type INCIDENT_CLOSE."""
         answer = await self._write(
@@ -64,10 +62,8 @@ class DocumentCalls(AfterCalls):
             "PUT",
             f"/api/orders/{path_part(order_id)}/lines/{path_part(line_id)}/resolve_incident",
             {"reason_code": reason_code},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
             expects=Expected.NOTHING,
+            **sending,
         )
         return done(answer)
 

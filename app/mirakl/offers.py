@@ -6,11 +6,12 @@ The mode that deletes every offer which a file leaves out cannot be asked for he
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl.after_calls import AfterCalls, checked
-from app.mirakl.calls import UPLOAD_SECONDS, numbered
+from app.mirakl.calls import UPLOAD_SECONDS, Sending, numbered
 from app.mirakl.imports import ReportLine, read_report
 from app.mirakl.offer_files import offers_file
 from app.mirakl.offer_schema import LiveOffer, OfferImportStatus, OfferWrite
@@ -37,10 +38,7 @@ class OfferCalls(AfterCalls):
     async def of24_write_offers(
         self,
         offers: Sequence[OfferWrite],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[str]:
         """Queue whole offers; the value is the import's id, an earlier one's where the very same was sent before.
 
@@ -51,9 +49,7 @@ class OfferCalls(AfterCalls):
             "POST",
             "/api/offers",
             {"offers": _each_once(offers, OFFERS_LIMIT)},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
         return decoded(answer, _Accepted, lambda body: numbered(body.import_id))
 

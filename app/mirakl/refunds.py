@@ -6,14 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import Unpack
 
 from app.domain.after_sale import RefundOrder
 from app.domain.orders import Tax
 from app.mirakl.after_calls import AfterCalls, checked
 from app.mirakl.after_schema import CancelationLine, CancelationsMade, Part, RefundLine, RefundsMade
+from app.mirakl.calls import Sending
 from app.wire.decode import decoded
 from app.wire.outcome import Applied, Outcome, Refused, Unknown
-from app.wire.permit import Permit
 
 LINES_LIMIT = 100
 """Our own: the document names none."""
@@ -56,10 +57,7 @@ class RefundCalls(AfterCalls):
         self,
         refunds: Sequence[RefundLine],
         order_tax_mode: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[RefundsMade]:
         """Refund lines, all or none; see `refund_refusal`. An answer that names other lines than ours is in doubt."""
         answer = await self._write(
@@ -67,9 +65,7 @@ class RefundCalls(AfterCalls):
             "PUT",
             "/api/orders/refund",
             {"order_tax_mode": order_tax_mode, "refunds": checked(refunds, LINES_LIMIT)},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
 
         def shape(made: RefundsMade) -> Outcome[RefundsMade]:
@@ -82,10 +78,7 @@ class RefundCalls(AfterCalls):
         self,
         cancelations: Sequence[CancelationLine],
         order_tax_mode: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[CancelationsMade]:
         """Cancel units of lines, all or none. Refused (missing or credentials) where the feature is off."""
         answer = await self._write(
@@ -93,9 +86,7 @@ class RefundCalls(AfterCalls):
             "PUT",
             "/api/orders/cancel",
             {"order_tax_mode": order_tax_mode, "cancelations": checked(cancelations, LINES_LIMIT)},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
 
         def shape(made: CancelationsMade) -> Outcome[CancelationsMade]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Unpack
 
 from app.mirakl.after_calls import PAGE_LIMIT, AfterCalls, checked, each
 from app.mirakl.after_schema import Page, Return, ReturnCheck, ReturnDecision
-from app.mirakl.calls import instant
+from app.mirakl.calls import Sending, instant
 from app.wire.outcome import Outcome
 from app.wire.permit import Permit
 
@@ -46,48 +47,36 @@ class ReturnCalls(AfterCalls):
     async def rt21_decide_returns(
         self,
         decisions: Sequence[ReturnDecision],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Accept or reject returns that wait for it."""
         ids = [decision.id for decision in decisions]
-        return await self._step("RT21", "accept", decisions, ids, permit, effect_id, usable_until)
+        return await self._step("RT21", "accept", decisions, ids, **sending)
 
     async def rt25_receive_returns(
         self,
         ids: Sequence[str],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Say that returns have arrived."""
-        return await self._step("RT25", "receive", _named(ids), ids, permit, effect_id, usable_until)
+        return await self._step("RT25", "receive", _named(ids), ids, **sending)
 
     async def rt26_check_returns(
         self,
         checks: Sequence[ReturnCheck],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Say what the check of received returns found, for every line of each."""
         ids = [check.id for check in checks]
-        return await self._step("RT26", "compliance", checks, ids, permit, effect_id, usable_until)
+        return await self._step("RT26", "compliance", checks, ids, **sending)
 
     async def rt27_close_returns(
         self,
         ids: Sequence[str],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Close returns, after their refunds."""
-        return await self._step("RT27", "close", _named(ids), ids, permit, effect_id, usable_until)
+        return await self._step("RT27", "close", _named(ids), ids, **sending)
 
     async def _step(
         self,
@@ -95,18 +84,14 @@ class ReturnCalls(AfterCalls):
         verb: str,
         items: Collection[object],
         ids: Collection[str],
-        permit: Permit | None,
-        effect_id: str | None,
-        usable_until: float | None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         answer = await self._write(
             code,
             "PUT",
             f"/api/returns/{verb}",
             {"returns": checked(items, RETURNS_LIMIT)},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
         return each(answer, ids)
 

@@ -7,12 +7,13 @@ an ST01 in doubt is decided by what ST11 lists for the order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl.after_calls import PAGE_LIMIT, AfterCalls, checked, each, refused_item
 from app.mirakl.after_schema import NewShipment, Page, Shipment, Tracking
-from app.mirakl.calls import done
+from app.mirakl.calls import Sending, done
 from app.wire.decode import decoded
 from app.wire.outcome import Applied, Outcome, Unknown
 from app.wire.permit import Permit
@@ -39,10 +40,7 @@ class ShipmentCalls(AfterCalls):
         self,
         order_id: str,
         tracking: Tracking,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Set the order's one tracking, in place of what it had."""
         body = msgspec.structs.asdict(tracking)
@@ -52,20 +50,15 @@ class ShipmentCalls(AfterCalls):
             "PUT",
             f"/api/orders/{path_part(order_id)}/tracking",
             {name: value for name, value in body.items() if value},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
             expects=Expected.NOTHING,
+            **sending,
         )
         return done(answer)
 
     async def or24_ship_order(
         self,
         order_id: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Mark the whole order as shipped, from SHIPPING only; where tracking is mandatory it must be there."""
         answer = await self._write(
@@ -73,20 +66,15 @@ class ShipmentCalls(AfterCalls):
             "PUT",
             f"/api/orders/{path_part(order_id)}/ship",
             None,
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
             expects=Expected.NOTHING,
+            **sending,
         )
         return done(answer)
 
     async def st01_create_shipment(
         self,
         shipment: NewShipment,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[Shipment]:
         """Create one shipment; its own error inside the answer is a refusal (status 201). Never safe to repeat."""
         answer = await self._write(
@@ -94,9 +82,7 @@ class ShipmentCalls(AfterCalls):
             "POST",
             "/api/shipments",
             {"shipments": [shipment]},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
 
         def shape(body: _Created) -> Outcome[Shipment]:
@@ -113,10 +99,7 @@ class ShipmentCalls(AfterCalls):
     async def st23_update_tracking(
         self,
         trackings: Mapping[str, Tracking],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Set the tracking of shipments, by id."""
         items = [{"id": id_, "tracking": tracking} for id_, tracking in trackings.items()]
@@ -125,19 +108,14 @@ class ShipmentCalls(AfterCalls):
             "POST",
             "/api/shipments/tracking",
             {"shipments": checked(items, SHIPMENTS_LIMIT)},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
         return each(answer, trackings)
 
     async def st24_ship_shipments(
         self,
         ids: Sequence[str],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Mark shipments as shipped."""
         answer = await self._write(
@@ -145,19 +123,14 @@ class ShipmentCalls(AfterCalls):
             "PUT",
             "/api/shipments/ship",
             {"shipments": [{"id": id_} for id_ in checked(ids, SHIPMENTS_LIMIT)]},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
         return each(answer, ids)
 
     async def st06_delete_shipments(
         self,
         ids: Sequence[str],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, Outcome[None]]]:
         """Delete shipments that are still in SHIPPING."""
         answer = await self._write(
@@ -165,9 +138,7 @@ class ShipmentCalls(AfterCalls):
             "PUT",
             "/api/shipments/delete",
             {"shipments": [{"id": id_} for id_ in checked(ids, SHIPMENTS_LIMIT)]},
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
+            **sending,
         )
         return each(answer, ids)
 

@@ -93,13 +93,6 @@ def _not_in_list(attribute: Attribute, word: str) -> Fault:
     return Fault(attribute.named, f"Centra's value {word!r} is not mapped", mend)
 
 
-def fields_of(catalogue: CatalogueMap) -> frozenset[str]:
-    """Every field of Centra that the map reads."""
-    rules = [*catalogue.attributes.values(), *(r for rules in catalogue.by_category.values() for r in rules.values())]
-    named = {rule.field for rule in rules if rule.field}
-    return frozenset(named.union(*(_HOLE.findall(rule.template) for rule in rules)))
-
-
 def stale_codes(catalogue: CatalogueMap, hierarchies: Iterable[str], lists: Mapping[str, Iterable[str]]) -> list[Fault]:
     """What the map names and the marketplace has no more: categories that are gone, codes that left their list."""
     open_ = set(hierarchies)

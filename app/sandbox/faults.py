@@ -176,7 +176,10 @@ class FaultMenu:
 
     def take_generic(self, code: str, text: bytes = b"") -> Fault | None:
         """The middleware asks, once for each call that passed the ceilings. `text`: its path and its body."""
-        fits: Fits = lambda f: f.kind in GENERIC_KINDS and f.is_about(text)  # noqa: E731
+
+        def fits(fault: Fault) -> bool:
+            return fault.kind in GENERIC_KINDS and fault.is_about(text)
+
         return next(iter(self._taken(code, fits, at_most=1)), None)
 
     def public(self) -> dict[str, Any]:

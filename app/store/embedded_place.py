@@ -56,7 +56,7 @@ def place_for(data_folder: Path | None) -> Place:
     folder = data_folder.expanduser().resolve()
     # Derived, so that clients find a server at the same address when it is started again after a crash.
     name = "centra-mirakl-" + hashlib.sha256(f"{os.geteuid()}:{folder}".encode()).hexdigest()[:12]
-    for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108  0700, checked when used
+    for parent in (Path(tempfile.gettempdir()).resolve(), Path("/tmp")):  # noqa: S108 - its mode is 0700, checked when used
         if len(os.fsencode(parent / name / f".s.PGSQL.{PORT}")) < SOCKET_PATH_BYTES:
             return Place(folder, parent / name)
     raise AssertionError("a name below /tmp is short enough")

@@ -149,9 +149,10 @@ async def write_sent(connection: Connection, scope: str, kind: Kind, lines: Iter
 async def confirm(
     connection: Connection,
     scope: str,
-    kind: Kind,
     import_id: int,
     bad: Mapping[str, str],
+    *,
+    kind: Kind,
     state: Standing = Standing.LIVE,
 ) -> list[tuple[str, datetime]]:
     """Confirm the good lines of a finished import; the keys newly confirmed and since when each was dirty.
@@ -163,7 +164,7 @@ async def confirm(
     return [(row["key"], row["dirty_since"]) for row in rows]
 
 
-async def push_again(connection: Connection, scope: str, kind: Kind, keys: Sequence[str]) -> list[Mark]:
+async def push_again(connection: Connection, scope: str, keys: Sequence[str], *, kind: Kind) -> list[Mark]:
     """What is confirmed for these keys is no longer believed. Gives the marks to write in the same transaction."""
     await connection.execute(sql("publication/void"), scope, kind.value, sorted(keys))
     return [Mark(scope, kind.value, key) for key in keys]

@@ -62,7 +62,7 @@ class Prometheus:
 async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
     """Play an act of the demo under the eyes of a Prometheus; everything still runs when this gives it."""
     played = playing.Report(name)
-    shape = playing._shape(played)
+    shape = playing.shape_of(played)
     ends_on = f"token_expires_on = {wall_now().date() + TOKEN_LASTS}"
     async with lab(replace(shape, channel_lines=dict.fromkeys(shape.channels, ends_on))) as running:
         if played.plays_after_sale:
@@ -70,7 +70,7 @@ async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
         replica = await running.start_replica()
         await running.send_webhooks_to(replica)
         with _prometheus(running.folder, replica.address.removeprefix("http://")) as watching:
-            await playing._play(running, progress, played)
+            await playing.play_act(running, progress, played)
             await asyncio.sleep(SETTLE_SECONDS)
             yield watching
 

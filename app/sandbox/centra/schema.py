@@ -92,7 +92,7 @@ def _plain_resolver(name: str, field: GraphQLField, zone: ShopZone) -> Resolver:
         def instant(
             source: Any,
             info: Info,
-            format: str | None = DEFAULT_PATTERN,  # noqa: A002
+            format: str | None = DEFAULT_PATTERN,  # noqa: A002 - the schema's own name of the argument
         ) -> str | None:
             return zone.written(read(source), format)
 

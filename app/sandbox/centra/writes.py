@@ -51,10 +51,8 @@ def set_stock(call: Call, arguments: dict[str, Any]) -> Payload:
     levels: list[tuple[ProductSize, int]] = []
     for entry in wanted.get("product_variants") or ():
         variant = _variant(shop, entry["product_variant"])
-        for level in entry["size_stock_levels"]:
-            levels.append((_size_of(variant, level["size"]), level["quantity"]))  # noqa: PERF401
-    for entry in wanted.get("product_sizes") or ():
-        levels.append((_size(shop, entry["product_size"]), entry["quantity"]))  # noqa: PERF401
+        levels += [(_size_of(variant, level["size"]), level["quantity"]) for level in entry["size_stock_levels"]]
+    levels += [(_size(shop, entry["product_size"]), entry["quantity"]) for entry in wanted.get("product_sizes") or ()]
     physical = wanted["stock_quantity_type"] == "PHYSICAL"
     changes = stock.set_levels(shop, levels, warehouse, wanted["description"], physical=physical)
     return Payload(stock_changes=changes)
