@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -193,6 +193,25 @@ class Stop:
     evidence: Mapping[str, str] = field(default_factory=dict)
 
 
-def taken(order: Order) -> tuple[Refunded, ...]:
-    """Every refund and cancelation of an order, line by line."""
-    return tuple(entry for line in order.lines for entry in line.taken)
+def taken(order: Order, given: Iterable[Given] = ()) -> tuple[Refunded, ...]:
+    """Every refund and cancelation of an order, line by line.
+
+    `given`: our own. A tax of 0 is not shown, and then nothing tells the taxes of one code apart: ours are as we sent
+    them.
+    """
+    sent = {(id_, line.line_id): line for one in given for id_ in one.ids for line in one.lines}
+    shown = (entry for line in order.lines for entry in line.taken)
+    return tuple(_as_sent(entry, sent.get((entry.refund_id, entry.line_id))) for entry in shown)
+
+
+def _as_sent(shown: Refunded, sent: RefundOrder | None) -> Refunded:
+    if sent is None:
+        return shown
+    taxes = sent.taxes if _alike(sent.taxes, shown.taxes) else shown.taxes
+    shipping = sent.shipping_taxes if _alike(sent.shipping_taxes, shown.shipping_taxes) else shown.shipping_taxes
+    return replace(shown, taxes=taxes, shipping_taxes=shipping)
+
+
+def _alike(ours: Iterable[Tax], others: Iterable[Tax]) -> bool:
+    mine, theirs = ([(tax.code, tax.amount) for tax in taxes if tax.amount] for taxes in (ours, others))
+    return mine == theirs

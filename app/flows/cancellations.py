@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from app import failpoints
-from app.domain.after_sale import Cancelled, Given, Stop, taken
+from app.domain.after_sale import Cancelled, Given, Stop
 from app.domain.orders import OrderState
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
@@ -47,7 +47,7 @@ async def _step(sale: Sale, intent: Intent) -> Step:
     how = how_to_cancel(
         sale.order,
         intent.read(tuple[Cancelled, ...]),
-        taken(sale.order),
+        sale.taken,
         await _policy(sale),
         or30=sale.settings.or30,
         sent=sale.shipped_units,

@@ -11,7 +11,7 @@ OR28 gives money back (`after_sale/money`): sent once, decided by reading.
 from __future__ import annotations
 
 from app import failpoints
-from app.domain.after_sale import Advice, Credit, Given, RefundOrder, Stop, taken
+from app.domain.after_sale import Advice, Credit, Given, RefundOrder, Stop
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.flows.after_sale.market import Market, market_of
@@ -74,10 +74,10 @@ def _lines(sale: Sale, credit: Credit, market: Market, reason: str) -> tuple[Ref
     settings = sale.settings
     policy = RefundPolicy(settings.refund_reason, settings.refund_reason_by_return, settings.name_taxes)
     if not credit.returnless:
-        return refund_for(credit, sale.order, taken(sale.order), policy, market.tax_rules, return_reason=reason)
+        return refund_for(credit, sale.order, sale.taken, policy, market.tax_rules, return_reason=reason)
     units = {line.line_id: line.quantity for line in credit.lines}
     why = policy.by_return_reason.get(reason, policy.reason)
-    return of_units(sale.order, units, taken(sale.order), why, policy.unnamed(market.tax_rules))
+    return of_units(sale.order, units, sale.taken, why, policy.unnamed(market.tax_rules))
 
 
 FLOW = Flow(

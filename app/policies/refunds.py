@@ -8,9 +8,11 @@ cent. Nothing goes beyond what a line has left.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
+from itertools import combinations
 
 from app.domain.after_sale import Advice, Credit, RefundOrder, Stop
 from app.domain.ids import OrderLineId
@@ -304,30 +306,45 @@ def _less(
 def _left(
     order: Order, amount: Decimal, taxes: Sequence[Tax], taken: Iterable[tuple[Decimal, Sequence[Tax]]]
 ) -> tuple[int, ...] | None:
-    """Net amount and each tax less what was taken, None where something is below 0 or a tax is not the line's.
-
-    Taxes of one code are told apart by their order, and never added up (field case 59).
-    """
+    """Net amount and each tax less what was taken, None where something is below 0 or a tax is not the line's."""
     left = _parts(order, amount, [minor(tax.amount, order.currency) for tax in taxes])
     for taken_amount, taken_taxes in taken:
-        places = {code: _places(taxes, code) for code in {tax.code for tax in taken_taxes}}
-        off = [0] * len(taxes)
-        for tax in taken_taxes:
-            place = next(places[tax.code], None)
-            if place is None:
-                return None
-            off[place] = minor(tax.amount, order.currency)
+        off = _by_place(taxes, taken_taxes, left[1:], taken_amount / amount if amount else Decimal(0), order.currency)
+        if off is None:
+            return None
         left = [have - less for have, less in zip(left, _parts(order, taken_amount, off), strict=True)]
     return None if min(left) < 0 else tuple(left)
+
+
+def _by_place(
+    taxes: Sequence[Tax], taken: Sequence[Tax], left: Sequence[int], share: Decimal, currency: str
+) -> list[int] | None:
+    """What a refund took of each tax of the line. None where one is not the line's.
+
+    Taxes of one code are told apart by their order, and never added up (field case 59). A refund that names fewer of
+    them than the line has leaves out those of 0: which ones is the guess that fits what is left, and is nearest to
+    `share` of each.
+    """
+    whole, off = [minor(tax.amount, currency) for tax in taxes], [0] * len(taxes)
+    for code in dict.fromkeys(tax.code for tax in taken):
+        amounts = [minor(tax.amount, currency) for tax in taken if tax.code == code]
+        wanted = {place: whole[place] * share for place, tax in enumerate(taxes) if tax.code == code}
+        guesses = [dict(zip(places, amounts, strict=True)) for places in combinations(wanted, len(amounts))]
+        if not guesses:
+            return None
+        for place, units in min(guesses, key=partial(_distance, wanted=wanted, left=left)).items():
+            off[place] = units
+    return off
+
+
+def _distance(guess: Mapping[int, int], wanted: Mapping[int, Decimal], left: Sequence[int]) -> tuple[bool, Decimal]:
+    over = any(units > left[place] for place, units in guess.items())
+    return over, sum((abs(units - guess.get(place, 0)) for place, units in wanted.items()), start=Decimal(0))
 
 
 def _parts(order: Order, amount: Decimal, taxes: list[int]) -> list[int]:
     units = minor(amount, order.currency)
     return [units - sum(taxes) if order.tax_mode == TAX_INCLUDED else units, *taxes]
-
-
-def _places(taxes: Sequence[Tax], code: str) -> Iterator[int]:
-    return (place for place, tax in enumerate(taxes) if tax.code == code)
 
 
 def _parted(

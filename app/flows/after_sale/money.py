@@ -16,7 +16,7 @@ from typing import assert_never
 import msgspec
 
 from app import failpoints
-from app.domain.after_sale import Advice, Given, RefundOrder, Stop, taken
+from app.domain.after_sale import Advice, Given, RefundOrder, Stop
 from app.domain.ids import EffectId
 from app.domain.orders import Order, Refunded
 from app.domain.teams import Team
@@ -124,7 +124,7 @@ async def until_read(sale: Sale, intent: Intent) -> Waiting | None:
     """
     if sale.record.read_at <= intent.changed_at:
         return await sale.ask_read()
-    shown = {entry.refund_id for entry in taken(sale.order)}
+    shown = {entry.refund_id for entry in sale.taken}
     late = timedelta(seconds=LOOKS_SECONDS[-1])
     if all(shown.issuperset(_ids(one)) or sale.record.read_at > one.changed_at + late for one in sale.intents):
         return None
@@ -144,7 +144,7 @@ async def send(sale: Sale, intent: Intent, code: str, lines: Sequence[RefundOrde
         again_at = intent.held_at + DAY
         if sale.now < again_at:
             return Hold(Stop(intent.reason or "", Advice.RETRY_DAILY), Team.FINANCE, again_at)
-    ours = {id_ for one in sale.intents for id_ in _ids(one)}
+    ours = {id_ for given in sale.given for id_ in given.ids}
     if intent.approved_by is None and (equal := _equal_there(sale, ours, code, lines)):
         words = "the marketplace shows an equal refund that nobody here made: is it this one?"
         return Hold(Stop(words, Advice.LET_GO, {"refund": ", ".join(equal)}), Team.FINANCE)

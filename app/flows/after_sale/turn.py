@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.domain.after_sale import Advice, Announced, Carrier, Given, Parcel, Stop
+from app.domain.after_sale import Advice, Announced, Carrier, Given, Parcel, Stop, taken
 from app.domain.ids import EffectId, OrderLineId, Scope
-from app.domain.orders import Order
+from app.domain.orders import Order, Refunded
 from app.domain.progress import Record
 from app.domain.teams import Team
 from app.engine.flow import Pass, Services
@@ -138,6 +138,21 @@ class Sale:
         """The marketplace's ids of refunds of ours for what came back."""
         answers = (intent.answer(tuple[Given, ...]) or () for intent in self.of(Kind.REFUND))
         return frozenset(id_ for given in answers for one in given for id_ in one.ids)
+
+    @property
+    def given(self) -> list[Given]:
+        """What calls of ours gave back or cancelled."""
+        return [
+            given
+            for intent in self.intents
+            if intent.kind in (Kind.REFUND, Kind.CANCELLATION)
+            for given in intent.answer(tuple[Given, ...]) or ()
+        ]
+
+    @property
+    def taken(self) -> tuple[Refunded, ...]:
+        """Every refund and cancelation of the order."""
+        return taken(self.order, self.given)
 
     async def write(self, steps: Callable[[Transaction], Awaitable[None]]) -> None:
         """One transaction."""
