@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Column, Table
 from rich.text import Text
 
+from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_after_ends import (
     AfterSale,
     Compared,
@@ -32,6 +33,7 @@ from app.commands.demo_after_ends import (
 )
 from app.commands.demo_after_stage import Stage, Story
 from app.commands.demo_after_stories import AUDITED, LAST, SKUS, STORIES, STRANGER
+from app.commands.demo_stock import amid_stock
 from app.commands.lab import MARKET, Json, Lab, Shape
 from app.domain.after_sale import Carrier, CarrierRow, Credit, Given
 from app.domain.orders import Tax
@@ -115,8 +117,15 @@ async def prepare(running: Lab) -> None:
     await running.ask(list(running.mirakl.values())[1], "/_sandbox/shop", ONE_TRACKING)
 
 
-async def play_after_sale(running: Lab, database: Database, progress: Progress) -> Told:
+async def play_after_sale(play: Play) -> Show:
     """Play all stories at once, the one of the low balance last, and compare both ends of every order line."""
+    found, told = play.found, await _play(play.running, play.database, play.progress)
+    found.shipments, found.refunds, found.returns = told.shipments, told.refunds, told.returns
+    found.after_sale_wrong = told.faults
+    return lambda console: show_after_sale(console, told)
+
+
+async def _play(running: Lab, database: Database, progress: Progress) -> Told:
     async with database.desk.acquire() as connection:
         for channel in running.mirakl:
             await carriers.put(connection, channel, [CarrierRow("postnord", Carrier("POSTNORD"))], "the demo")
@@ -142,6 +151,9 @@ async def play_after_sale(running: Lab, database: Database, progress: Progress) 
     told.audited = await _audit(database, list(running.mirakl))
     if told.audited is None:
         told.faults.append(f"nothing is written down about the refund of {AUDITED}")
+    sold = [kind.flow for kind in Kind]
+    held = await database.desk.fetch(sql("outbox/held"), None, 10_000)
+    told.faults += [f"{row['key']} is held: {row['reason']}" for row in held if row["flow"] in sold]
     return told
 
 
@@ -302,3 +314,6 @@ def _show_audit(console: Console, audited: Audited) -> None:
 
 def _taxes(taxes: Sequence[Tax]) -> str:
     return " and ".join(f"{tax.amount} {tax.code}" for tax in taxes) or "none"
+
+
+ACT = Act("after-sale", SHAPE, amid_stock(play_after_sale), prepare=prepare, codes=CODES, columns=columns)

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_catalogue_cast import BROKEN, PRODUCTS, Broken, SoldProduct
 from app.commands.lab import MARKET, Json, Lab, Shape
 from app.store import publications
@@ -120,8 +121,14 @@ async def prepare_catalogue(running: Lab) -> None:
             group.start_soon(running.command, "catalogue", "import", channel, str(MAPS / f"{channel}.toml"))
 
 
-async def play_catalogue(running: Lab, database: Database, progress: Progress) -> Told:
+async def play_catalogue(play: Play) -> Show:
     """Until all that can be live is, and the rest is explained; then mend three, and until those are live too."""
+    found, told = play.found, await _play(play.running, play.database, play.progress)
+    found.products, found.products_explained, found.products_wrong = told.products, told.rows(), told.faults
+    return lambda console: show_catalogue(console, told)
+
+
+async def _play(running: Lab, database: Database, progress: Progress) -> Told:
     told = Told()
     products = await _products(running)
     places = {one.place: one for one in BROKEN}
@@ -254,3 +261,6 @@ def show_catalogue(console: Console, told: Told) -> None:
     )
     for words in told.faults:
         console.print(words, style="red", markup=False)
+
+
+ACT = Act("catalogue", SHAPE, play_catalogue, prepare=prepare_catalogue, codes=CODES)

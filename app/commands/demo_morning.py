@@ -18,9 +18,12 @@ from rich.progress import Progress
 
 from app.clock import Rate, wall_now
 from app.commands import held as showing
+from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_after_ends import read_after_sale
+from app.commands.demo_after_sale import columns
 from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, Line, Scene, Stage, Story
 from app.commands.demo_orders import sell_out
+from app.commands.demo_stock import amid_stock
 from app.commands.lab import MARKET, Json, Lab, Replica, Shape
 from app.domain.after_sale import Carrier, CarrierRow
 from app.domain.teams import Team
@@ -88,7 +91,7 @@ async def _no_balance(scene: Scene) -> None:
 
 
 async def _doubt(scene: Scene) -> None:
-    """The answer to its refund is lost (see `play_morning`), and the refund does not show."""
+    """The answer to its refund is lost (see `_play`), and the refund does not show."""
     await scene.cancel((scene.story.lines[0].sku, 1))
     with anyio.move_on_after(PATIENCE_SECONDS):
         while True:
@@ -129,8 +132,14 @@ SKUS = 9
 # --------------------------------------------------------------------------------------------------------- playing
 
 
-async def play_morning(running: Lab, database: Database, progress: Progress) -> Found:
+async def play_morning(play: Play) -> Show:
     """Let the evening and the night go by; what needs a person then."""
+    morning = await _play(play.running, play.database, play.progress)
+    play.found.morning, play.found.morning_wrong = morning.teams, morning.faults
+    return lambda console: show_morning(console, morning)
+
+
+async def _play(running: Lab, database: Database, progress: Progress) -> Found:
     async with database.desk.acquire() as connection:
         for channel in running.mirakl:
             await carriers.put(connection, channel, [CarrierRow("postnord", Carrier("POSTNORD"))], "the demo")
@@ -199,3 +208,6 @@ def show_morning(console: Console, found: Found) -> None:
     for words in found.faults:
         console.print(words, style="red", markup=False)
     console.print("begin with the morning round of docs/manual/operations.md\n", highlight=False)
+
+
+ACT = Act("morning", SHAPE, amid_stock(play_morning), keep=by_day, columns=columns, shows_calls=False)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.commands.lab import Json
+
+PLAYED: Mapping[str, Sequence[str]] = {
+    "all": ("changes", "orders"),
+    "stock": ("changes",),
+    "orders": ("orders",),
+    "after-sale": ("refunds",),
+    "morning": ("morning",),
+    "catalogue": ("products",),
+}
+"""What the report of an act must have, or nothing was played."""
 
 
 @dataclass(slots=True)
@@ -46,34 +57,12 @@ class Report:
     real_seconds: float = 0.0
 
     @property
-    def plays_stock(self) -> bool:
-        return self.act in ("all", "stock")
-
-    @property
-    def plays_orders(self) -> bool:
-        return self.act in ("all", "orders")
-
-    @property
-    def plays_after_sale(self) -> bool:
-        return self.act == "after-sale"
-
-    @property
-    def plays_morning(self) -> bool:
-        return self.act == "morning"
-
-    @property
-    def plays_catalogue(self) -> bool:
-        return self.act == "catalogue"
+    def faults(self) -> list[str]:
+        """What did not end as it should."""
+        return [*self.orders_wrong, *self.after_sale_wrong, *self.morning_wrong, *self.products_wrong]
 
     @property
     def good(self) -> bool:
-        """Whether both ends agree, every order ended as it should, and no ceiling was exceeded."""
-        played = (
-            (self.changes > 0 or not self.plays_stock)
-            and (bool(self.orders) or not self.plays_orders)
-            and (bool(self.refunds) or not self.plays_after_sale)
-            and (bool(self.morning) or not self.plays_morning)
-            and (bool(self.products) or not self.plays_catalogue)
-        )
-        wrong = (self.orders_wrong, self.after_sale_wrong, self.morning_wrong, self.products_wrong)
-        return played and not (self.differences or self.ceilings_exceeded or self.held or any(wrong))
+        """Whether something was played, both ends agree, all ended as it should, and no ceiling was exceeded."""
+        played = all(getattr(self, member) for member in PLAYED[self.act])
+        return played and not (self.differences or self.ceilings_exceeded or self.held or self.faults)

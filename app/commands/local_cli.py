@@ -39,5 +39,5 @@ def demo(
         end(Exit.CONFIGURATION, f"there is no act {act}; there are {', '.join(playing.ACTS)}")
     found: object = None
     with contextlib.suppress(KeyboardInterrupt):
-        found = do(lambda: playing.demo(out, act=act, report=report, keep=keep))
+        found = do(lambda: playing.demo(out, act=playing.ACTS[act], report=report, keep=keep))
     raise typer.Exit(int(found) if isinstance(found, Exit) else 0)

@@ -22,7 +22,6 @@ from rich.progress import Progress
 
 from app.clock import wall_now
 from app.commands import demo as playing
-from app.commands.demo_after_sale import prepare
 from app.commands.lab import free_port, lab
 
 ROOT = Path(__file__).parents[2]
@@ -61,16 +60,15 @@ class Prometheus:
 @contextlib.asynccontextmanager
 async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
     """Play an act of the demo under the eyes of a Prometheus; everything still runs when this gives it."""
-    played = playing.Report(name)
-    shape = playing.shape_of(played)
+    played = playing.ACTS[name]
+    shape = played.shape
     ends_on = f"token_expires_on = {wall_now().date() + TOKEN_LASTS}"
     async with lab(replace(shape, channel_lines=dict.fromkeys(shape.channels, ends_on))) as running:
-        if played.plays_after_sale:
-            await prepare(running)
+        await played.prepare(running)
         replica = await running.start_replica()
         await running.send_webhooks_to(replica)
         with _prometheus(running.folder, replica.address.removeprefix("http://")) as watching:
-            await playing.play_act(running, progress, played)
+            await playing.play_act(running, progress, played, playing.Report(name))
             await asyncio.sleep(SETTLE_SECONDS)
             yield watching
 
