@@ -64,7 +64,7 @@ async def becomes(name: str, scope: str, value: float, *, within: float = 0.0, *
         found = gauge(name, scope, **labels)
         return found is not None and abs(found - value) <= within
 
-    await until(so, f"{name} of {scope} is {value:g}", seconds=10)
+    await until(so, f"{name} of {scope} is {value:g}", seconds=30)
 
 
 async def accept(parts: Services, scope: str, order_id: str) -> None:
