@@ -69,8 +69,8 @@ class TestMoney:
     ) -> None:
         """Whatever the parts, in whichever tax mode: the taxes that are computed end with the line's own.
 
-        A cancelation takes the same off a line and plans nothing. No part is so small that the cents by which the taxes of
-        the others were rounded are more than it is.
+        A cancelation takes the same off a line and plans nothing. No part is smaller than the cents by which the taxes
+        of the others were rounded.
         """
         taxes = [sum(amounts) * share // 130 for share in shares]  # less than the price, also with tax
         # The parts are in the mode of the call; the line's price in its own.
