@@ -172,6 +172,24 @@ async def test_check_names_a_wrong_key_and_then_the_right_one_passes(database_ur
         assert ended.code == DONE, ended.out
 
 
+async def test_check_proves_the_key_for_the_transaction_log(database_url: str) -> None:
+    """The shop's usual key need not have the accountancy role, a second one must. Reasons are asked for once."""
+    wanted = shape(orders="on", after_sale='refund_reason = "no-such"', mirakl={"accountancy_keys": ["k-money"]})
+    async with deployed(database_url, wanted) as place:
+        await _check_fails(
+            place,
+            FAILED_CHECK,
+            "the key in MIRAKL_KEY_DEMO_FR lacks the accountancy role",
+            "put the key of a user who has it into MIRAKL_FINANCE_KEY_DEMO_FR",
+            "refund_reason: no reason no-such of type REFUND",
+        )
+        assert len(await place.calls(place.mirakl(), "RE01")) == 1
+        unknown = "the marketplace does not know the key in MIRAKL_FINANCE_KEY_DEMO_FR"
+        await _check_fails(place, FAILED_CHECK, unknown, "is OPEN", MIRAKL_FINANCE_KEY_DEMO_FR="k-mistyped")
+        found = await place.command("check", MIRAKL_FINANCE_KEY_DEMO_FR="k-money")
+        assert "the key in MIRAKL_FINANCE_KEY_DEMO_FR may read it" in found.out
+
+
 async def test_check_names_what_does_not_fit(database_url: str) -> None:
     async with deployed(database_url, shape(mirakl={"daily_ceiling_calls": 9})) as place:
         place.edit_channels("market = 4", "market = 77")
