@@ -4,6 +4,7 @@ from app.domain.ids import OrderLineId, Sku
 from app.store import reservations
 from app.store.reservations import Reserved
 from tests.console.words import CONFIGURATION, DIFFERENCES, DONE, nothing_secret, sentence
+from tests.faults.every import by_command
 from tests.flows.service import FR, SE, SOURCE, Service, counted, running, shape, until
 from tests.standins import Json
 
@@ -116,6 +117,7 @@ async def test_a_mass_change_waits_for_a_release_and_then_goes_out(database_url:
         assert await service.offers() == before
 
 
+@by_command
 async def test_a_mass_jump_waits_and_an_explicit_sell_out_does_not(database_url: str) -> None:
     """All sold out goes out at once, with an alarm; a hundredfold of everything is held until it is released."""
     shop = {"catalogue": {"sizes": 60, "fta": 9}}

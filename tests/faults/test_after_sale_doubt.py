@@ -47,6 +47,7 @@ async def _sku(service: Service, place: int = 0) -> str:
 # ------------------------------------------------------------------------------------------------ parcels
 
 
+@by_command
 async def test_answers_about_parcels_are_lost(database_url: str) -> None:
     async with faulty_shop(database_url) as service:
         ids = await sold(service, len(KINDS), {"sku": await _sku(service), "quantity": 2})

@@ -110,6 +110,7 @@ async def test_an_acceptance_that_is_applied_late(shop: Deployment) -> None:
     await judge(shop, ids)
 
 
+@by_command
 async def test_the_cancellation_of_an_orphan_is_in_doubt(shop: Deployment) -> None:
     await begin(shop)
     await shop.faults(

@@ -22,13 +22,11 @@ BETWEEN_ORDERS_SECONDS = 0.4
 POINTS = [point for point in failpoints.ALL if point.startswith(("orders.", "order.", "entry."))]
 IN_CI = {
     (Path.A, "order.accept_sent"),
-    (Path.A, "order.accept_answered"),
     (Path.A, "entry.create_sent"),
     (Path.A, "entry.create_answered"),
-    (Path.A, "entry.complete_answered"),
     (Path.B, "order.accepted"),
 }
-"""Before and after each call that must not be made twice, and where path B differs; the others run by command."""
+"""Around the calls that must not be made twice, and where path B differs; the others run by command."""
 CASES = [
     pytest.param(path, point, id=f"{path.name}-{point}", marks=() if (path, point) in IN_CI else by_command)
     for path in Path

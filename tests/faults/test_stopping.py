@@ -112,6 +112,7 @@ async def test_what_takes_longer_than_the_grace_time_is_cut_off_and_decided(shop
     await _each_once(shop, *ids)
 
 
+@by_command
 async def test_it_waits_for_a_call_unless_told_twice(shop: Deployment) -> None:
     await _succeeded(shop)
     await begin(shop)
