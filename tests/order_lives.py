@@ -162,7 +162,7 @@ def log_of(life: Life, cycle: str | None = "C-1") -> list[Transaction]:
         cost = line.cost
         for gone in line.cancelled:
             cost = _less(cost, gone)
-        moves = [(cost, None, SOLD_AT, 1)]
+        moves: list[tuple[Money, str | None, datetime, int]] = [(cost, None, SOLD_AT, 1)]
         moves += [(m, f"refund-{life.line_id(place)}-{n}", REFUNDED_AT, -1) for n, m in enumerate(line.refunds)]
         moves += [(money, None, REFUNDED_AT, -1) for money in line.taken_back]
         for money, refund_id, at, sign in moves:
@@ -234,7 +234,7 @@ def line_lives(draw: st.DrawFn) -> LineLife:
     cost = draw(st.builds(Money, _UNITS, _TAXES, st.integers(0, 2_000), _TAXES))
     if not cost.shipping:
         cost = replace(cost, shipping_taxes=())
-    given = {"refunds": [], "cancelled": [], "taken_back": []}
+    given: dict[str, list[Money]] = {"refunds": [], "cancelled": [], "taken_back": []}
     for part in draw(_PARTS):
         given[draw(st.sampled_from(sorted(given)))].append(cost.part(part))
     refused = draw(st.sampled_from([False, False, False, True])) and not any(given.values())

@@ -15,7 +15,7 @@ from app.domain.orders import Order
 from app.domain.settlement import Cycle, Difference, Document, Kind, Transaction
 from app.policies.settlement import differences_of_order, unpaid
 from app.policies.settlement_charges import charges, types_unknown
-from app.policies.settlement_cycles import Sum, carried_over, cycle_missing, differences_of_cycle, lines_total
+from app.policies.settlement_cycles import Sum, carried_over, differences_of_cycle, lines_total
 from app.policies.settlement_terms import Commission, Credited, Terms
 from app.policies.transaction_types import MEANINGS, Group, meaning_of
 from tests.order_lives import NOW, REFUNDED_AT, SOLD_AT, Life, LineLife, Money, lives, log_of, order_of
@@ -485,16 +485,6 @@ def test_what_is_below_zero_is_carried_over() -> None:
     assert of_cycle(replace(CYCLE, paid=74_495), SUMS[:-1], carried) == []
     assert of_cycle(CYCLE, SUMS[:-1], carried) == [(Kind.PAYOUT_SUM, "payout_sum:C-1", 4_000)]
     assert carried_over([-5_000, 6_000, 10]) == 0
-
-
-def test_a_cycle_that_never_came() -> None:
-    def missing(at: timedelta, last: Cycle | None = CYCLE) -> list[Difference]:
-        return list(cycle_missing(last, "EUR", 10 * DAY, DAY, SOLD_AT + at))
-
-    assert missing(10 * DAY) == []
-    assert missing(400 * DAY, None) == []
-    [difference] = missing(11 * DAY)
-    assert (difference.kind, difference.key) == (Kind.PAYOUT_LATE, "payout_late:after:C-1")
 
 
 # --------------------------------------------------------------------------------------------------------------- types
