@@ -1,4 +1,4 @@
-"""What the Mirakl stand-in says of the shop (A21), against Mirakl's own document and against what happened to its orders.
+"""What the Mirakl stand-in says of the shop (A21), against Mirakl's own document and what happened to its orders.
 
 One sandbox process for the module; each test has a year of its own by the sandbox clock.
 """

@@ -14,7 +14,7 @@ SELECT r.order_id, r.created_at, r.line_id, r.sku, r.seen_at, r.accept_by, r.dec
             WHERE (g ->> 'cancelation')::boolean = ($3 = 'cancelled_percent'))
     END AS reasons,
     (
-        SELECT e.code || ' of ' || e.flow || coalesce(', ' || i.reason, '') FROM effect AS e
+        SELECT coalesce(i.reason, e.code || ' of ' || e.flow) FROM effect AS e
         LEFT JOIN intent AS i ON i.id = e.intent
         WHERE e.scope = r.scope AND e.lane = r.order_id AND e.state = 'applied'
             AND e.code = ANY (CASE $3 WHEN 'cancelled_percent' THEN ARRAY['OR29', 'OR30']
