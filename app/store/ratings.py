@@ -74,7 +74,7 @@ async def count(connection: Connection, scope: str, since: datetime) -> Count:
         {
             Measure.ACCEPTANCE: Tally(lines["decided"], lines["not_accepted"]),
             Measure.ACCEPTANCE_TIME: Tally(lines["answered"], seconds=lines["acceptance_seconds"]),
-            Measure.LAPSED: Tally(lines["closed"], lines["lapsed"]),
+            Measure.LAPSED: Tally(lines["orders"], lines["lapsed"]),
             Measure.LATE: Tally(lines["due"], lines["late"]),
             Measure.TRACKED: Tally(lines["told"], lines["untracked"]),
             Measure.CANCELLED: Tally(accepted, lines["cancelled"]),
