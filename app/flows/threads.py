@@ -69,12 +69,12 @@ def _order_of(thread: Thread) -> str | None:
 def replies_of(thread: Thread) -> Iterator[Reply]:
     """The shop's answers that are still shown: each to the first message of the buyer's that had waited for it."""
     asked: datetime | None = None
-    for message in sorted(thread.messages or (), key=lambda message: message.date_created):
-        side = message.sender.type if message.sender else None
+    written = [(one.date_created, one.sender.type) for one in thread.messages or () if one.date_created and one.sender]
+    for at, side in sorted(written, key=lambda one: one[0]):
         if side == BUYER:
-            asked = asked or message.date_created
+            asked = asked or at
         elif side == SHOP and asked is not None:
-            yield Reply(thread.id, asked, message.date_created, _order_of(thread))
+            yield Reply(thread.id, asked, at, _order_of(thread))
             asked = None
 
 

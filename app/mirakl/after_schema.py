@@ -290,7 +290,7 @@ class Sender(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
     """When a side wrote. What they wrote, and their name, is not read."""
 
-    date_created: Instant
+    date_created: Instant | None = None
     sender: Sender | None = None
 
 

@@ -11,9 +11,12 @@ from pydantic import ValidationError
 
 from app.domain.ratings import Cause, Levels, Measure, Rating, Source, Tally
 from app.flows.ratings import marketplace_ratings
+from app.flows.threads import replies_of
+from app.mirakl.after_schema import Entity, Message, Sender, Thread, ThreadMetadata
 from app.mirakl.ratings import Statistic, Statistics
 from app.policies.ratings import Standing, exact, left_until, span, standing, told, value_of, why
 from app.rating_settings import RatingSettings
+from app.store.ratings import Reply
 
 AT = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -154,6 +157,24 @@ def test_a_period_that_is_not_told_is_taken_only_where_no_other_is() -> None:
     assert told({"A": Decimal(1)}, "B") == ("A", Decimal(1))
     assert told({"A": Decimal(1), "C": Decimal(2)}, "B") is None
     assert told({}, "B") is None
+
+
+# ----------------------------------------------------------------------------------------------------------- answers
+
+
+def test_an_answer_is_measured_from_the_first_message_that_waited_for_it() -> None:
+    written = [
+        ("SHOP_USER", 0),  # nobody had asked
+        ("CUSTOMER_USER", 1),
+        ("OPERATOR_USER", 2),
+        ("CUSTOMER_USER", 3),
+        ("SHOP_USER", 5),
+        ("SHOP_USER", 6),
+        ("CUSTOMER_USER", 8),  # still waits
+    ]
+    messages = [Message(AT + hours * HOUR, Sender(side)) for side, hours in reversed(written)]
+    thread = Thread("t-1", ThreadMetadata(), messages=(*messages, Message()), entities=(Entity("N-1-A", "MMP_ORDER"),))
+    assert list(replies_of(thread)) == [Reply("t-1", AT + HOUR, AT + 5 * HOUR, "N-1-A")]
 
 
 # ---------------------------------------------------------------------------------------------------------- reasons
