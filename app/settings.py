@@ -35,6 +35,7 @@ from app.policy_settings import (
     StockSettings,
     Strict,
 )
+from app.rating_settings import RatingSettings
 
 
 class SettingsError(Exception):
@@ -71,6 +72,7 @@ class Channel(Strict):
     prices: PriceSettings = PriceSettings()
     orders: OrderSettings = OrderSettings()
     after_sale: AfterSaleSettings = AfterSaleSettings()
+    ratings: RatingSettings = RatingSettings()
 
     @model_validator(mode="after")
     def _orders_come_first(self) -> Self:

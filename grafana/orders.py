@@ -156,12 +156,49 @@ ODD: list[Panel] = [
 ]
 """What waits for a person, or should not have happened."""
 
+LOWER_IS_WORSE = "acceptance_percent|tracked_percent"
+
+
+def used() -> str:
+    """How much of what an operator allows is used up: 1 is its limit. Of rates that fall, what they lack of 100."""
+
+    def share(rating: str, limit: str) -> str:
+        return f"{rating} / on (scope, measure) group_left () ({limit} > 0)"
+
+    level = {"level": "limit"}
+    falling, others = {"measure": LOWER_IS_WORSE}, {"measure": f"!{LOWER_IS_WORSE}"}
+    lacking = share(
+        f"(100 - {once('seller_rating', **falling)})", f"(100 - {once('seller_rating_limit', **falling, **level)})"
+    )
+    return f"{share(once('seller_rating', **others), once('seller_rating_limit', **others, **level))} or {lacking}"
+
+
+ALLOWED = (("green", None), ("orange", 0.8), ("red", 1))
+RATED: list[Panel] = [
+    bars(
+        "Of what operators allow, used",
+        "Each measure against the operator's limit, which is 100 %. `ratings orders` names the orders behind it.",
+        "percentunit",
+        (used(), "{{scope}} {{measure}} ({{source}})"),
+        ALLOWED,
+        width=12,
+    ),
+    curve(
+        "How do ratings move?",
+        "The same over time: ours each hour, the marketplace's a day later. The dashed line at 100 % is the limit.",
+        "percentunit",
+        (used(), "{{scope}} {{measure}} ({{source}})"),
+        steps=ALLOWED,
+    ),
+]
+"""How marketplaces rate the shop."""
+
 
 def build() -> Dashboard:
-    """First what can lapse, then whether orders come and go, then what should not have happened."""
+    """First what can lapse, then whether orders come and go, what should not have happened, and how that is rated."""
     return frame(
         NAME,
         "Orders and deadlines",
         "Is every order answered in time, and does it go on?",
-        [*NOW, *COURSE, *ODD],
+        [*NOW, *COURSE, *ODD, *RATED],
     )

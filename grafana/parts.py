@@ -43,10 +43,11 @@ BUDGET: Steps = (("green", None), ("orange", 0.85), ("red", 0.98))
 
 
 def selector(**labels: str) -> str:
-    """The chosen scopes, and labels of these values: `a|b` is one of several, `!a` any other."""
+    """The chosen scopes, and labels of these values: `a|b` is one of several, `!a` any other, `!a|b` none of them."""
     found = [SCOPE]
     for name, value in labels.items():
-        sign = "!=" if value.startswith("!") else "=~" if "|" in value else "="
+        is_not, several = value.startswith("!"), "|" in value
+        sign = ("!" if is_not else "=") + ("~" if several else "=") if is_not or several else "="
         found.append(f'{name}{sign}"{value.removeprefix("!")}"')
     return "{" + ", ".join(found) + "}"
 

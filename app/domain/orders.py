@@ -100,6 +100,8 @@ class OrderLine:
     cancelled_quantity: int = 0
     taken: tuple[Refunded, ...] = ()
     """Its refunds, then its cancelations, as told; nothing in facts that were stored before these were read."""
+    shipped_at: datetime | None = None
+    """When the marketplace says that it left."""
 
     @property
     def live(self) -> bool:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, time
 from app.domain.teams import Team
 from app.engine.flow import Services
 from app.engine.wakeups import Place
+from app.policies.ratings import Standing, standing
 from app.settings import Channels
-from app.store import watch
+from app.store import ratings, watch
 from app.telemetry import metrics
 
 CONNECTION_STATES = ("active", "idle", "idle in transaction")
@@ -25,6 +26,29 @@ def tell_expiry(settings: Channels) -> None:
         if day is not None:
             ends_at = datetime.combine(day, time(), UTC)
             metrics.credential_expires_timestamp_seconds.labels(scope, kind).set(ends_at.timestamp())
+
+
+def tell_levels(settings: Channels) -> None:
+    """The operators' levels, which rules compare ratings with."""
+    for channel in settings.channel:
+        for measure, told in channel.ratings.levels.items():
+            for level, value in (("warning", told.warning), ("limit", told.limit)):
+                if value is not None:
+                    metrics.seller_rating_limit.labels(channel.id, measure.value, level).set(float(value))
+
+
+async def read_ratings(services: Services, _: Mapping[Place, Team]) -> None:
+    """How marketplaces rate the shop, and how we count it; not what an operator does not rate yet."""
+    async with services.database.desk.acquire() as connection:
+        found = await ratings.read(connection)
+    metrics.seller_rating.clear()
+    for channel in services.settings.channel:
+        told = channel.ratings
+        for one in found.get(channel.id, ()) if told.on else ():
+            levels = told.of(one.measure).levels
+            how = standing(one.measure, one.value, levels, orders=one.orders, least_orders=told.least_orders)
+            if one.value is not None and how is not Standing.UNRATED:
+                metrics.seller_rating.labels(channel.id, one.measure.value, one.source.value).set(float(one.value))
 
 
 async def read_differences(services: Services, _: Mapping[Place, Team]) -> None:

@@ -28,7 +28,7 @@ from app.failpoints import fail_point
 from app.mirakl.order_facts import Told, told_of
 from app.mirakl.order_schema import OrderPage, OrderQuery, RawOrder
 from app.policies.addresses import is_anonymised
-from app.store import buyers, inbox, intents, mirrors, offers, orders, reservations
+from app.store import buyers, inbox, intents, mirrors, offers, orders, ratings, reservations
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict
@@ -203,6 +203,8 @@ async def _store(tx: Transaction, services: Services, scope: str, told: Sequence
         order = t.order
         if not await orders.store(connection, scope, order, order.created_at + window, read_at):
             continue  # something newer is stored
+        if order.has_incident:
+            await ratings.note_incidents(connection, scope, order)
         if order.state in OPEN_STATES and order.ours:  # whoever else's data is not needed here
             hashed = buyers.email_hash(services.privacy_key, t.buyer.email)
             await buyers.store(connection, scope, order.order_id, t.buyer, hashed, anonymised=is_anonymised(t.buyer))

@@ -281,6 +281,19 @@ class ThreadMetadata(msgspec.Struct, frozen=True):
     last_message_date: Instant | None = None
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """`type` CUSTOMER_USER, SHOP_USER, OPERATOR_USER, …"""
+
+    type: str | None = None
+
+
+class Message(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """When a side wrote. What they wrote, and their name, is not read."""
+
+    date_created: Instant | None = None
+    sender: Sender | None = None
+
+
 class Thread(msgspec.Struct, frozen=True):
     """M11. Who takes part and what they wrote is not read."""
 
@@ -288,6 +301,7 @@ class Thread(msgspec.Struct, frozen=True):
     metadata: ThreadMetadata
     date_updated: Instant | None = None
     entities: tuple[Entity, ...] | None = None
+    messages: tuple[Message, ...] | None = None
 
 
 class OrderDocument(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from app.mirakl.offers import OfferCalls
 from app.mirakl.orders import OrderCalls
 from app.mirakl.prices import PriceCalls
 from app.mirakl.products import ProductCalls
+from app.mirakl.ratings import RatingCalls
 from app.mirakl.refunds import RefundCalls
 from app.mirakl.returns import ReturnCalls
 from app.mirakl.shipments import ShipmentCalls
@@ -47,6 +48,7 @@ class MiraklClient(
     OfferCalls,
     PriceCalls,
     FinanceCalls,
+    RatingCalls,
 ):
     """One shop on one instance; `scope` is its channel, whose permits it uses."""
 

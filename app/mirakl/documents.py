@@ -74,8 +74,12 @@ class DocumentCalls(AfterCalls):
         page_token: str | None = None,
         permit: Permit | None = None,
     ) -> Outcome[Page[Thread]]:
-        """One page of threads updated since then (all if None), waiting for us or not. Meant for few calls."""
-        query = [("updated_since", instant(updated_since))] if updated_since else []
+        """One page of threads updated since then (all if None), waiting for us or not, each with its last 100 messages.
+
+        Meant for few calls.
+        """
+        query = [("with_messages", "true")]
+        query += [("updated_since", instant(updated_since))] if updated_since else []
         return await self._page("M11", "/api/inbox/threads", query, Thread, page_token=page_token, permit=permit)
 
     async def or72_list_documents(

@@ -122,6 +122,7 @@ def _line(line: told.OrderLine) -> OrderLine:
         refunded_quantity=sum(refund.quantity or 0 for refund in line.refunds or ()),
         cancelled_quantity=sum(cancelation.quantity or 0 for cancelation in line.cancelations or ()),
         taken=tuple(_taken(line)),
+        shipped_at=line.shipped_date,
     )
 
 

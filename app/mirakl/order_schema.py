@@ -181,6 +181,7 @@ class OrderLine(_Amounts, frozen=True):
     fees: tuple[Fee, ...] | None = None
     commission_fee: Decimal | None = None
     total_commission: Decimal | None = None
+    shipped_date: Instant | None = None
     order_line_additional_fields: tuple[AdditionalValue, ...] | None = None
     refunds: tuple[GivenBack, ...] | None = None
     cancelations: tuple[GivenBack, ...] | None = None

@@ -44,7 +44,7 @@ _STANDARD: dict[str, Ceiling] = {
     "PC01": _modest(_MINUTE),
     "RE01": _modest(_MINUTE),
     **dict.fromkeys(
-        ("A01", "AF01", "CH11", "CUR01", "L01", "DO01", "OF61", "OR75", "SH11", "SH12", "SH21", "SH31"),
+        ("A01", "A21", "AF01", "CH11", "CUR01", "L01", "DO01", "OF61", "OR75", "SH11", "SH12", "SH21", "SH31"),
         _DAILY,
     ),
     "SH42": Ceiling(_HOUR),

@@ -33,6 +33,8 @@ class Keep:
     imports: int = 90
     effects: int = 400
     inbox: int = 400
+    ratings: int = 400
+    """What seller ratings are counted from besides orders: incidents and answers."""
     buyers: int = 30
     unlisted_offers: int = 180
     plans: int = 90
@@ -52,6 +54,8 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             ("imports", "retention/imports", keep.imports),
             ("effects", "retention/effects", keep.effects),
             ("facts", "retention/inbox", keep.inbox),
+            ("incidents", "retention/incidents", keep.ratings),
+            ("answers to buyers", "retention/replies", keep.ratings),
             ("buyers", "retention/buyers", keep.buyers),
             ("keys of unlisted offers", "retention/offers", keep.unlisted_offers),
             ("plans", "retention/plans", keep.plans),

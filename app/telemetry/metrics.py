@@ -271,6 +271,17 @@ waiting_threads_oldest_seconds = _gauge(
     ["scope"],
 )
 open_incidents = _gauge("centra_mirakl_incident_orders", "Orders with an open incident (database).", ["scope"])
+seller_rating = _gauge(
+    "centra_mirakl_seller_rating",
+    "How the shop is rated, in the unit that the measure's name ends in, by the marketplace (A21) and by our own count;"
+    " no series where there is nothing to rate, or too little (database).",
+    ["scope", "measure", "source"],
+)
+seller_rating_limit = _gauge(
+    "centra_mirakl_seller_rating_limit",
+    "The operator's warning and limit of a measure, as set for the channel.",
+    ["scope", "measure", "level"],
+)
 oversold_units = _counter("centra_mirakl_oversold_units", "Units accepted that Centra had no stock for.", ["scope"])
 not_blocked = _counter(
     "centra_mirakl_orders_found_unblocked",

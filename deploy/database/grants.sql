@@ -4,8 +4,8 @@
 -- The work: rows are permanent, so nothing of it is deleted. Retention runs as centra_mirakl_migrate.
 GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
     marketplace_order, buyer, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, publication, live_offer, plan, plan_line TO centra_mirakl_run;
-GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
+    product_sku, publication, live_offer, plan, plan_line, seller_rating TO centra_mirakl_run;
+GRANT SELECT, INSERT ON import_line, line_incident, thread_reply TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
 -- A person takes a row out; the audit keeps it.
 GRANT DELETE ON carrier_map TO centra_mirakl_run;
@@ -15,9 +15,11 @@ GRANT USAGE ON SEQUENCE claim_number TO centra_mirakl_run;
 GRANT SELECT, INSERT, UPDATE ON effect TO centra_mirakl_run;
 GRANT SELECT, INSERT ON audit TO centra_mirakl_run;
 
--- Read only: the schema's history for readiness, the clock, which only sandboxes set, and the view of what needs a person.
-GRANT SELECT ON schema_migration, app_clock, held TO centra_mirakl_run;
+-- Read only: the schema's history for readiness, the clock, which only sandboxes set, and the views of what needs a person and
+-- of order lines as operators rate them.
+GRANT SELECT ON schema_migration, app_clock, held, rated_line TO centra_mirakl_run;
 
 GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
     marketplace_order, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, publication, live_offer, plan, plan_line, schema_migration, app_clock, held TO centra_mirakl_read;
+    product_sku, publication, live_offer, plan, plan_line, seller_rating, line_incident,
+    thread_reply, rated_line, schema_migration, app_clock, held TO centra_mirakl_read;

@@ -187,6 +187,8 @@ class Reader:
                 return await self.order(command)
             case "SKU":
                 return str(await self.database.fetchval("SELECT min(sku) FROM offer WHERE scope = $1", FR))
+            case "MEASURE":
+                return "late_percent"
             case "FLOW":
                 return "stock"
             case "TEXT":

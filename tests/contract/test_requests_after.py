@@ -230,6 +230,8 @@ def check_request(code: str, head: str, body: bytes) -> None:
     for name, values in query.items():
         if name in ("limit", "max", "offset"):
             known[name].validate(*map(int, values))
+        elif name == "with_messages":
+            known[name].validate(json.loads(values[0]))
         else:
             known[name].validate(values if name in lists else values[0])
     assert "requestBody" in operation or body == b""

@@ -19,6 +19,7 @@ import pytest
 from app.mirakl import schema
 from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import ceiling_of, codes, longest_wait_seconds, spacing_seconds
+from app.mirakl.ratings import RatingCalls
 from app.wire.outcome import Applied
 from app.wire.request import Limits
 from app.wire.transport import Transport
@@ -37,6 +38,7 @@ Call = Callable[[MiraklClient], Awaitable[object]]
 CALLS: dict[str, tuple[Call, bytes]] = {
     "V01": (lambda c: c.v01_check_version(), b"anything"),
     "A01": (lambda c: c.a01_get_account(), b'{"shop_id":2001}'),
+    "A21": (lambda c: c.a21_get_statistics(), b'{"shop_id":2001}'),
     "PC01": (lambda c: c.pc01_get_configuration(), b"{}"),
     "AF01": (lambda c: c.af01_list_additional_fields(), b'{"additional_fields":[]}'),
     "OF61": (lambda c: c.of61_list_offer_states(), b'{"offer_states":[]}'),
@@ -169,7 +171,7 @@ def check_file(content: Json, content_type: str, body: bytes) -> None:
 
 
 def test_every_client_method_is_held_against_the_description() -> None:
-    methods = {name for name in vars(MiraklClient) if re.match(r"[a-z]+\d+_", name)}
+    methods = {name for of in (MiraklClient, RatingCalls) for name in vars(of) if re.match(r"[a-z]+\d+_", name)}
     checked = {name.split()[0].lower() for name in CALLS}
     assert {name.split("_")[0] for name in methods} == checked
 

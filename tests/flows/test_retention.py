@@ -103,6 +103,18 @@ async def test_buyers_go_some_days_after_their_order_ended_and_leave_a_tombstone
     await connection.close()
 
 
+async def test_what_no_rating_looks_back_to_any_more_goes(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    for name, at in (("old", OLD), ("fresh", datetime.now(UTC) - timedelta(days=399))):
+        await connection.execute("INSERT INTO line_incident VALUES ('fr', $1, '1', '2', $2)", name, at)
+        await connection.execute("INSERT INTO thread_reply VALUES ('fr', $1, $2, $2, NULL)", name, at)
+    found = await trim(database_url, Keep())
+    assert (found["incidents"], found["answers to buyers"]) == (1, 1)
+    assert await connection.fetchval("SELECT order_id FROM line_incident") == "fresh"
+    assert await connection.fetchval("SELECT thread_id FROM thread_reply") == "fresh"
+    await connection.close()
+
+
 async def test_the_audit_gets_its_coming_months_and_loses_the_oldest(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute(

@@ -73,7 +73,7 @@ def test_a_dashboard_is_one_screen_for_one_audience_and_leads_to_the_others(name
     dashboard = read(name)
     assert dashboard["uid"] == f"centra-mirakl-{name}"
     assert dashboard["description"].endswith("?"), "it says which question it answers"
-    assert 8 <= len(dashboard["panels"]) <= 14
+    assert 8 <= len(dashboard["panels"]) <= 16
     assert set(dashboard["links"][0]["tags"]) <= set(dashboard["tags"])
     assert [variable["name"] for variable in dashboard["templating"]["list"]] == ["datasource", "scope"]
     targets = {url for panel in dashboard["panels"] for link in panel.get("links", ()) for url in [link["url"]]}

@@ -11,10 +11,11 @@ import pytest
 from app.domain.after_sale import Advice, Parcel, Stop
 from app.domain.orders import OrderState
 from app.domain.progress import Acceptor, Entry, Outcome
+from app.domain.ratings import Measure, Rating, Source
 from app.domain.teams import Team
 from app.engine import gauges
 from app.engine.flow import Services
-from app.store import effects, intents, orders
+from app.store import effects, intents, orders, ratings
 from app.store.effects import EffectClass, EffectState
 from app.store.intents import Kind
 from app.store.marks import Mark
@@ -48,6 +49,8 @@ WATCHED = (
     metrics.newest_order_age_seconds,
     metrics.usual_order_gap_seconds,
     metrics.credential_expires_timestamp_seconds,
+    metrics.seller_rating,
+    metrics.seller_rating_limit,
 )
 
 
@@ -216,6 +219,29 @@ async def test_what_rules_compare_with_follows_the_channels_settings(database_ur
         await becomes("order_pass_interval_seconds", ON, 60, within=2)
         await becomes("order_pass_interval_seconds", partner, 900, within=20)
         assert gauge("order_pass_interval_seconds", "never-read") is None
+
+
+async def test_ratings_are_told_beside_their_levels_from_so_many_orders_on(database_url: str, tmp_path: Path) -> None:
+    levels = "levels = {late_percent = {warning = 8, limit = 10.5}}"
+    lines = {ON: f"[channel.ratings]\nleast_orders = 25\n{levels}", OFF: "ratings = {on = false}"}
+    async with watching(database_url, tmp_path, {ON: "on", OFF: "off"}, lines) as parts:
+        late, answered = Measure.LATE, Measure.ACCEPTANCE_TIME
+        ours = [
+            Rating(late, Source.OURS, Decimal("9.5"), "30 days", 25),
+            Rating(Measure.REFUNDED, Source.OURS, Decimal(90), "30 days", 24),
+            Rating(answered, Source.OURS, None, "30 days", 25),
+        ]
+        async with parts.database.work.acquire() as connection:
+            await ratings.write(connection, ON, Source.MARKETPLACE, [Rating(late, Source.MARKETPLACE, Decimal(7), "X")])
+            for scope in (ON, OFF):
+                await ratings.write(connection, scope, Source.OURS, ours)
+        await becomes("seller_rating", ON, 9.5, measure=late, source="ours")
+        await becomes("seller_rating", ON, 7, measure=late, source="marketplace")
+        await becomes("seller_rating_limit", ON, 8, measure=late, level="warning")
+        await becomes("seller_rating_limit", ON, 10.5, measure=late, level="limit")
+        assert gauge("seller_rating", ON, measure=Measure.REFUNDED, source="ours") is None  # too few orders
+        assert gauge("seller_rating", ON, measure=answered, source="ours") is None  # nothing to rate
+        assert gauge("seller_rating", OFF, measure=late, source="ours") is None
 
 
 # ------------------------------------------------------------------------------------- what left and has no end yet

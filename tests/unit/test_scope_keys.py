@@ -45,6 +45,7 @@ OF_ALL_SCOPES = {
     "held/one": "people, by the item's name, in which the scope is",
     "offer/unsettled": "the demo waits for all channels",
     "permit/all": "gauges and status, by scope",
+    "seller_rating/all": "gauges and people, by scope",
     "buyer/by_email": "a person who asks to be erased is one for all channels",
     "marketplace_order/centra_changed": "Centra names its own number, which one order of one channel bears",
 }

@@ -38,6 +38,7 @@ from app.sandbox.mirakl.orders import OrderBook
 from app.sandbox.mirakl.price_imports import PriceImports
 from app.sandbox.mirakl.product_imports import ProductImports
 from app.sandbox.mirakl.product_reads import ProductReads
+from app.sandbox.mirakl.ratings import Ratings
 from app.sandbox.mirakl.state import Shop
 
 Endpoint = Callable[[Request], Awaitable[Json | Response]]
@@ -176,6 +177,7 @@ def _after_calls(after: AfterSale) -> list[Call]:
     tracking, refunds, shipments, lists = after.tracking, after.refunds, after.shipments, after.shipment_lists
     returns, inbox, documents = after.returns, after.inbox, after.documents
     return [
+        ("A21", "GET", "/api/account/statistics", Ratings(after).a21),
         ("OR23", "PUT", "/api/orders/{order_id}/tracking", tracking.or23),
         ("OR24", "PUT", "/api/orders/{order_id}/ship", tracking.or24),
         ("OR28", "PUT", "/api/orders/refund", refunds.or28),
