@@ -11,7 +11,7 @@ from app.domain.listing import Fault
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.flows.publishing.book import NEEDED, Book, open_book
-from app.policies.mapping import stale_codes
+from app.policies.mapping import IN_MAP, stale_codes
 from app.store import products
 from app.store.marks import Mark
 from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
@@ -51,7 +51,15 @@ def gaps(book: Book) -> list[Fault]:
             if attribute.required and not is_ours and book.map.rule_for(hierarchy, attribute.code) is None:
                 words = f"is required in category {hierarchy} and not mapped"
                 found.append(Fault(attribute.named, words, "add it to [attributes] of the channel's map"))
-    return found
+    return found + _class_gaps(book)
+
+
+def _class_gaps(book: Book) -> list[Fault]:
+    """Logistic classes that the map names for all offers; one that comes from Centra is said by its own offer."""
+    rule, known = book.map.offer.logistic_class, book.choices.logistic_classes
+    named = () if rule is None else (rule.constant, rule.default)
+    words = "the logistic class {} is gone at the marketplace"
+    return [Fault("", words.format(code), IN_MAP) for code in named if code and known is not None and code not in known]
 
 
 async def _check_again(turn: Pass) -> None:

@@ -105,10 +105,12 @@ class MiraklClient(
     async def sto01_import_stock(
         self,
         lines: Sequence[schema.StockLine],
+        *,
+        spelling: int = 0,
         **sending: Unpack[Sending],
     ) -> Outcome[str]:
-        """Queue absolute quantities; the value is the import's id. Touches stock only."""
-        file = FilePart("file", "stock.csv", stock_file(lines), "text/csv")
+        """Queue absolute quantities; the value is the import's id. Touches stock only. `spelling`: see `csv_file`."""
+        file = FilePart("file", "stock.csv", stock_file(lines, spelling), "text/csv")
         answer = await self._upload("STO01", "/api/offers/stock/imports", file, **sending)
         return decoded(answer, _ImportAccepted, lambda body: named(body.import_id, "import_id"))
 

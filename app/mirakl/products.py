@@ -45,13 +45,15 @@ class ProductCalls(ShopCalls):
         self,
         file: ProductFile,
         delimiter: str,
+        *,
+        spelling: int = 0,
         **sending: Unpack[Sending],
     ) -> Outcome[str]:
-        """Queue products in the operator's own format; the value is the import's id."""
+        """Queue products in the operator's own format; the value is the import's id. `spelling`: see `csv_file`."""
         answer = await self._upload(
             "P41",
             "/api/products/imports",
-            FilePart("file", "products.csv", file.encoded(delimiter), "text/csv"),
+            FilePart("file", "products.csv", file.encoded(delimiter, spelling), "text/csv"),
             FilePart("operator_format", None, b"true", "text/plain"),
             **sending,
         )

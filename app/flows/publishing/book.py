@@ -40,6 +40,7 @@ class Book:
     value_lists: tuple[schema.ValuesList, ...]
     states: tuple[OfferState, ...] | None
     offer_fields: tuple[AdditionalField, ...]
+    logistic_classes: tuple[schema.LogisticClass, ...] | None = None
     unread: frozenset[str] = frozenset()
     """Codes that were never read: nothing can be checked by them."""
 
@@ -91,8 +92,10 @@ class Book:
     def choices(self) -> OfferChoices:
         """What the marketplace lets an offer say."""
         fields = (one for one in self.offer_fields if one.entity == "OFFER" and one.required)
+        classes = self.logistic_classes
         return OfferChoices(
             states=None if self.states is None else {state.code for state in self.states},
+            logistic_classes=None if classes is None else {one.code for one in classes},
             required_fields=tuple(one.code for one in fields),
         )
 
@@ -125,6 +128,7 @@ async def open_book(connection: Connection, scope: Scope) -> Book | None:
         await read("VL11", tuple[schema.ValuesList, ...]) or (),
         await read("OF61", tuple[OfferState, ...]),
         await read("AF01", tuple[AdditionalField, ...]) or (),
+        await read("SH31", tuple[schema.LogisticClass, ...]),
         frozenset(unread),
     )
 
