@@ -26,6 +26,7 @@ from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, s
 from app.engine.flow import Flow, Pass, Services
 from app.flows.prices import may_go, price_policy, prices_of
 from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
+from app.flows.publishing.leaving import ask_first
 from app.flows.publishing.plan import Plan, upload
 from app.flows.publishing.wire import deleted, deletion_of, is_deletion, upsert
 from app.mirakl.offer_schema import OfferWrite
@@ -126,6 +127,7 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel, book: Book
     for key in keys:
         if key in found:
             _decide(plan, by_key[key], found[key], around)
+    await ask_first(turn, connection, plan, {key for key, one in found.items() if one.known.let_go})
     return plan
 
 
