@@ -253,13 +253,13 @@ def _show(console: Console, found: Report, played: Plays) -> None:
         show_catalogue(console, played.catalogue)
     _show_calls(console, found)
     colour = "green" if found.good else "red"
-    wrong = f" {len(found.orders_wrong)} faults of orders," if found.plays_orders else ""
-    wrong += f" {len(found.after_sale_wrong)} after the sale," if found.plays_after_sale else ""
-    wrong += f" {len(found.products_wrong)} of products," if found.plays_catalogue else ""
-    console.print(
-        f"[bold {colour}]{found.differences} differences of stock,{wrong} {found.ceilings_exceeded} calls over a"
-        f" ceiling, {found.held} SKUs held[/], in {found.real_seconds} s"
-    )
+    wrong = [] if found.plays_catalogue else [f"{found.differences} differences of stock"]
+    wrong += [f"{len(found.orders_wrong)} faults of orders"] if found.plays_orders else []
+    wrong += [f"{len(found.after_sale_wrong)} after the sale"] if found.plays_after_sale else []
+    wrong += [f"{len(found.products_wrong)} faults of products"] if found.plays_catalogue else []
+    wrong += [f"{found.ceilings_exceeded} calls over a ceiling"]
+    wrong += [] if found.plays_catalogue else [f"{found.held} SKUs held"]
+    console.print(f"[bold {colour}]{', '.join(wrong)}[/], in {found.real_seconds} s")
 
 
 def _show_stock(console: Console, found: Report) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio
 import msgspec
@@ -18,6 +17,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from app.commands.demo_catalogue_cast import BROKEN, PRODUCTS, Broken, SoldProduct
+from app.commands.demo_catalogue_words import MAPS, Words, show_words, words_of
 from app.commands.lab import MARKET, Json, Lab, Shape
 from app.store import publications
 from app.store.pool import Database
@@ -38,7 +38,6 @@ CODES = (
     *("OF24", "OF01", "OF02", "OF03", "PRI01", "PRI02", "PRI03", "STO01", "STO02"),
 )
 """Calls that belong to the catalogue, and are shown."""
-MAPS = Path(__file__).parent / "maps"
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.3
 MOST = 10_000
@@ -81,9 +80,11 @@ class Explained:
 
 @dataclass(slots=True)
 class Told:
-    """How the act ended. `products`: counts of them."""
+    """How the act ended. `products`: counts of them; `words`: one of them, as the marketplaces were told of it."""
 
     products: dict[str, int] = field(default_factory=dict)
+    words: Words = field(default_factory=dict)
+    channels: Sequence[str] = ()
     explained: list[Explained] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -155,6 +156,7 @@ async def play_catalogue(running: Lab, database: Database, progress: Progress) -
     whole += mended
     await _until_live(running, progress, tasks, whole)
     live = live_ones(await _read(running))
+    told.words, told.channels = await words_of(running, whole[0].skus), list(running.mirakl)
     told.products |= {"mended": len(mended), "live_after_mending": len(live)}
     told.faults += differences(live, {product.number for product in whole})
     return told
@@ -239,6 +241,7 @@ async def _explained(running: Lab, database: Database, products: Sequence[SoldPr
 
 def show_catalogue(console: Console, told: Told) -> None:
     """The broken products with the words that a merchandiser reads, and how many are live."""
+    show_words(console, told.words, told.channels)
     table = Table("product", "what is wrong", title_justify="left")
     table.add_column("what a merchandiser reads", overflow="fold")
     table.title = "products that are not live, and why"
@@ -251,6 +254,8 @@ def show_catalogue(console: Console, told: Told) -> None:
     console.print(
         f"{counts['live']} of {counts['all']} products live on both marketplaces, {counts['explained']} explained;"
         f" {counts['mended']} mended in Centra, then {counts['live_after_mending']} live\n"
+        "(live: every size is on offer, with its price and its stock, by the marketplace's own list; a product that is"
+        " broken holds itself and no other)\n"
     )
     for words in told.faults:
         console.print(words, style="red", markup=False)

@@ -23,6 +23,7 @@ from rich.progress import Progress
 from app.clock import wall_now
 from app.commands import demo as playing
 from app.commands.demo_after_sale import prepare
+from app.commands.demo_catalogue import prepare_catalogue
 from app.commands.lab import free_port, lab
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,8 @@ async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
     async with lab(replace(shape, channel_lines=dict.fromkeys(shape.channels, ends_on))) as running:
         if played.plays_after_sale:
             await prepare(running)
+        if played.plays_catalogue:
+            await prepare_catalogue(running)
         replica = await running.start_replica()
         await running.send_webhooks_to(replica)
         with _prometheus(running.folder, replica.address.removeprefix("http://")) as watching:
