@@ -41,10 +41,10 @@ from app.commands.demo_catalogue import Told as CatalogueTold
 from app.commands.demo_catalogue import play_catalogue, prepare_catalogue, show_catalogue
 from app.commands.demo_morning import SHAPE as MORNING_SHAPE
 from app.commands.demo_morning import Found as Morning
-from app.commands.demo_morning import by_day, play_morning, show_morning
+from app.commands.demo_morning import by_day, play_morning, prepare_morning, show_morning
 from app.commands.demo_orders import OUTCOMES, Played, differences, play
 from app.commands.demo_report import Report
-from app.commands.lab import Lab, Replica, Shape, lab
+from app.commands.lab import MARKET, Lab, Replica, Shape, lab
 from app.mirakl.quotas import ceiling_of, codes
 from app.store.intents import Kind
 from app.store.orders import ORDER_ENTRY, ORDERS
@@ -80,6 +80,8 @@ async def demo(console: Console, *, act: str, report: Path | None, keep: bool) -
                 await prepare(running)
             if found.plays_catalogue:
                 await prepare_catalogue(running)
+            if found.plays_morning:
+                await prepare_morning(running)
             replica = await running.start_replica()
             await running.send_webhooks_to(replica)
             progress.advance(starting)
@@ -125,10 +127,13 @@ class Plays:
 
 async def play_act(running: Lab, progress: Progress, found: Report) -> Plays:
     """A busy minute: thousands of changes, some SKUs hundreds of times. Then orders, while the stock settles."""
-    found.channels, found.sizes = list(running.mirakl), running.shape.sizes
+    found.channels = list(running.mirakl)
     if found.plays_catalogue:
         return await _play_catalogue(running, progress, found)
-    total, played = running.shape.sizes * len(running.mirakl), Plays()
+    sellable = (await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}"))["sellable"]
+    assert isinstance(sellable, dict)
+    found.sizes = len(sellable)
+    total, played = found.sizes * len(running.mirakl), Plays()
     first = progress.add_task("first push: offers of both channels", total=total)
     await _until_equal(running, progress, first, total, FIRST_SECONDS)
     async with connect(running.dsn, work_size=2, desk_size=2) as database:

@@ -107,24 +107,30 @@ class Told:
 
 async def prepare_catalogue(running: Lab) -> None:
     """Break twelve products, and import the map of each marketplace."""
-    products = await _products(running)
-    changes: list[Json] = [change for one in BROKEN for change in one.changes(products[one.place])]
+    await break_products(running, list(running.mirakl), {one.place: one for one in BROKEN})
+    async with anyio.create_task_group() as group:
+        for channel in running.mirakl:
+            group.start_soon(running.command, "catalogue", "import", channel, str(MAPS / f"{channel}.toml"))
+
+
+async def break_products(running: Lab, channels: Iterable[str], broken: Mapping[int, Broken]) -> None:
+    """Break products in Centra, by their places in its list, or have the operators of these channels reject them."""
+    products = await products_of(running)
+    changes: list[Json] = [change for place, one in broken.items() for change in one.changes(products[place])]
     await running.ask(running.centra, "/_sandbox/catalogue", {"changes": changes})
     rejected: list[Json] = [
         {"sku": sku, "kind": "REJECTED", "reason_code": "IMAGE", "reason_label": one.reason, "message": "see the guide"}
-        for one in BROKEN
-        for sku in (products[one.place].skus if one.reason else ())
+        for place, one in broken.items()
+        for sku in (products[place].skus if one.reason else ())
     ]
-    async with anyio.create_task_group() as group:
-        for channel, address in running.mirakl.items():
-            await running.ask(address, "/_sandbox/products", {"verdicts": rejected})
-            group.start_soon(running.command, "catalogue", "import", channel, str(MAPS / f"{channel}.toml"))
+    for channel in channels:
+        await running.ask(running.mirakl[channel], "/_sandbox/products", {"verdicts": rejected})
 
 
 async def play_catalogue(running: Lab, database: Database, progress: Progress) -> Told:
     """Until all that can be live is, and the rest is explained; then mend three, and until those are live too."""
     told = Told()
-    products = await _products(running)
+    products = await products_of(running)
     places = {one.place: one for one in BROKEN}
     broken = {products[place].number: one for place, one in places.items()}
     whole = [product for place, product in enumerate(products) if place not in places]
@@ -162,7 +168,8 @@ async def play_catalogue(running: Lab, database: Database, progress: Progress) -
     return told
 
 
-async def _products(running: Lab) -> list[SoldProduct]:
+async def products_of(running: Lab) -> list[SoldProduct]:
+    """The clothing in Centra."""
     answer = await running.ask(running.centra, f"/_sandbox/catalogue?limit={PRODUCTS}")
     return msgspec.convert(answer["products"], list[SoldProduct])
 
@@ -173,7 +180,7 @@ async def _read(running: Lab) -> Ends:
         channel: msgspec.convert((await running.ask(address, "/_sandbox/offers/live"))["offers"], dict[str, LiveOffer])
         for channel, address in running.mirakl.items()
     }
-    return Ends(await _products(running), msgspec.convert(sellable, dict[str, int]), live)
+    return Ends(await products_of(running), msgspec.convert(sellable, dict[str, int]), live)
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
