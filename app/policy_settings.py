@@ -32,6 +32,9 @@ class StockSettings(Strict):
     cap: int = Field(2_147_483_647, ge=0, description="never offer more units than this")
     offset_per_warehouse: bool = Field(False, description="Centra's stock offset counts for each warehouse")
     sell_preorders: bool = False
+    warehouses: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]*$")], Annotated[str, Field(pattern=r"^.{1,255}$")]] = (
+        Field({}, description="the marketplace's code of each Centra warehouse, by its id; none: one figure for all")
+    )
     full_push_seconds: float = Field(24 * HOUR, ge=10 * MINUTE, description="time between two full pushes")
     read_back_seconds: float = Field(5 * MINUTE, ge=MINUTE, description="time between two differential exports")
 

@@ -5,7 +5,7 @@ Calls with a daily ceiling are made only when their permit is free; otherwise th
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from app.commands.check_orders import check_orders
 from app.commands.context import Exit, Finding, configuration, services_of
 from app.commands.status import age
 from app.domain.ids import MarketId, Scope
-from app.domain.stock import Topology
+from app.domain.stock import Topology, Warehouse
 from app.engine.flow import Services
 from app.flows.events import QUEUES
 from app.flows.reference import OPEN
@@ -117,6 +117,9 @@ async def _channel(parts: Services, channel: Channel, topology: Topology | None)
         ("AF01", "custom fields", lambda permit: mirakl.af01_list_additional_fields(permit=permit), _counted),
     ):
         findings.append(await _mirrored(parts, scope, f"{subject} ({code})", code, read, words))
+    if "offers" in channel.publishes:
+        subject, sh31 = "logistic classes (SH31)", mirakl.sh31_list_logistic_classes
+        findings.append(await _mirrored(parts, scope, subject, "SH31", lambda permit: sh31(permit=permit), _counted))
     return findings
 
 
@@ -133,7 +136,22 @@ def _sales(channel: Channel, topology: Topology | None) -> list[Finding]:
         return [Finding(channel.id, "market", False, f"Centra has no market {channel.market}; there are {there}")]
     warehouses = topology.sold_from(market.market_id) or ()
     names = ", ".join(w.name for w in warehouses) or "no DIRECT warehouse: every quantity would be 0"
-    return [Finding(channel.id, "market", bool(warehouses), f"{market.name}, sells from {names}")]
+    found = [Finding(channel.id, "market", bool(warehouses), f"{market.name}, sells from {names}")]
+    return [*found, _warehouses(channel, warehouses)] if channel.stock.warehouses else found
+
+
+def _warehouses(channel: Channel, sold_from: Sequence[Warehouse]) -> Finding:
+    """Stock by warehouse: what is named, and what is left out. No call of a seller lists the marketplace's codes."""
+    named = channel.stock.warehouses
+    places = {str(w.warehouse_id): w.name for w in sold_from}
+    in_vain = [number for number in named if number not in places]
+    left_out = [name for number, name in places.items() if number not in named]
+    words = [f"{places[number]} as {code}" for number, code in named.items() if number in places]
+    if in_vain:
+        words.append(f"the market does not sell from {', '.join(in_vain)}: correct stock.warehouses")
+    if left_out:
+        words.append(f"not offered, as they have no code: {', '.join(left_out)}")
+    return Finding(channel.id, "warehouses", False if in_vain else None if left_out else True, "; ".join(words))
 
 
 async def _shop(parts: Services, channel: Channel) -> list[Finding]:

@@ -38,9 +38,11 @@ async def words_of(running: Lab, skus: Sequence[str]) -> Words:
     for channel, address in running.mirakl.items():
         entries = msgspec.convert((await running.ask(address, "/_sandbox/ledger?code=P41"))["entries"], list[Told])
         told[channel] = {one.sku: one.values for one in entries}
-    sku = next((sku for sku in skus if all(sku in rows for rows in told.values())), None)
     found: dict[str, dict[str, tuple[str, str]]] = {}
-    for channel, rows in told.items() if sku is not None else ():
+    sku = next((sku for sku in skus if all(sku in rows for rows in told.values())), None)
+    if sku is None:
+        return found
+    for channel, rows in told.items():
         text = await anyio.Path(MAPS / f"{channel}.toml").read_text(encoding="utf-8")
         catalogue = msgspec.convert(tomllib.loads(text), CatalogueMap)
         sources = {catalogue.category: "category"} | {c: _source(rule) for c, rule in catalogue.attributes.items()}

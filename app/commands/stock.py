@@ -8,9 +8,9 @@ from rich.tree import Tree
 
 from app.commands.context import configuration, database_of
 from app.commands.status import age
-from app.domain.ids import MarketId
 from app.domain.stock import Size, Topology, Unreadable
-from app.policies.stock import StockPolicy, available
+from app.flows.stock import stock_policy
+from app.policies.stock import available
 from app.settings import Channel, SettingsError
 from app.store import mirrors, offers, outbox, reservations
 from app.store.effects import audit
@@ -56,11 +56,7 @@ async def _channel(
 ) -> bool:
     branch = tree.add(f"[bold]{channel.id}[/] (market {channel.market})")
     size: Size | None = size_of(sizes[0], sku) if sizes else None
-    stock = channel.stock
-    policy = StockPolicy(
-        MarketId(channel.market), stock.buffer, stock.cap, stock.offset_per_warehouse, stock.sell_preorders
-    )
-    outcome = available(size, topology, policy, unplaced)
+    outcome = available(size, topology, stock_policy(channel), unplaced)
     for step in outcome.steps:
         branch.add(step)
     if isinstance(outcome, Unreadable):
@@ -83,13 +79,18 @@ def _figures(offer: Row) -> Table:
     table.add_row("sent", _number(offer["stock_sent"]), _number(offer["stock_sent_version"]), "")
     table.add_row(
         "confirmed",
-        _number(offer["stock_confirmed"]),
+        _number(offer["stock_confirmed"]) + _apart(offer["stock_confirmed_apart"]),
         _number(offer["stock_confirmed_version"]),
         f"{confirmed_at:%Y-%m-%d %H:%M:%S}" if confirmed_at else "",
     )
     read_at = offer["live_read_at"]
-    table.add_row("live", _number(offer["live_quantity"]), "", f"{read_at:%Y-%m-%d %H:%M:%S}" if read_at else "")
+    live = _number(offer["live_quantity"]) + _apart(offer["live_apart"])
+    table.add_row("live", live, "", f"{read_at:%Y-%m-%d %H:%M:%S}" if read_at else "")
     return table
+
+
+def _apart(text: str | None) -> str:
+    return "" if text is None else f" by warehouse: {text}"
 
 
 def _number(value: int | None) -> str:

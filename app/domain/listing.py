@@ -13,6 +13,12 @@ ANY_LANGUAGE = ""
 Texts = Mapping[str, tuple[str, ...]]
 """Values by language; `ANY_LANGUAGE` where they do not differ."""
 
+Code = tuple[str, str]
+"""A kind of code that is to be unique on a marketplace (EAN), and the code."""
+
+Bearers = Mapping[Code, Mapping[Sku, datetime]]
+"""The SKUs that bear each code, and since when."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

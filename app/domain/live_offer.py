@@ -26,7 +26,10 @@ class LivePrice:
 
 @dataclass(frozen=True, slots=True)
 class LiveOffer:
-    """Prices of single customers are not ours, and not among `prices`. `additional`: fields of AF01, by code."""
+    """Prices of single customers are not ours, and not among `prices`. `additional`: fields of AF01, by code.
+
+    `has_more_prices`: it has those, or discounts by quantity, which are not kept here either.
+    """
 
     sku: Sku
     state: str
@@ -42,6 +45,7 @@ class LiveOffer:
     available_from: datetime | None = None
     available_until: datetime | None = None
     additional: Mapping[str, str] = field(default_factory=dict)
+    has_more_prices: bool = False
 
     @property
     def default_price(self) -> LivePrice | None:

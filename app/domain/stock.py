@@ -73,12 +73,17 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """Units that may be offered now, how that came about, and each step in words."""
+    """Units that may be offered now, how that came about, and each step in words.
+
+    `by_warehouse`: of `quantity`, by the marketplace's warehouse codes, those without any among them; None where one
+    figure is told for all.
+    """
 
     quantity: int
     cause: Cause
     steps: tuple[str, ...]
     negative: bool = False
+    by_warehouse: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

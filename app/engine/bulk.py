@@ -4,6 +4,10 @@ A value counts as confirmed only when the import that carried this version is co
 `imports` follows each to its end. One import of a kind is in flight on a channel. A bulk write is a *safe* effect: one
 that nobody can answer for frees the slot and its keys are pushed again, now and ten minutes later, since it may have
 been lost on its way and still be applied.
+
+A marketplace may take the very same upload for an earlier one for a day, and do nothing: also where a price went to
+another one and came back. So after each such answer the same is spelled otherwise (its columns in another order, a
+default said aloud), which is another upload to it and says nothing else.
 """
 
 from __future__ import annotations
@@ -33,8 +37,10 @@ ORPHANED_SECONDS = LEASE_SECONDS + 1.0
 APPLIED_LATE_SECONDS = 600.0
 """App seconds within which a lost import may still be applied."""
 SLOT_SECONDS = 1.0
-OTHER_HALF_SECONDS = 180.0
-"""App seconds by which the first half of a batch has left."""
+SPELLINGS = 6
+"""In how many ways every kind of upload can be spelled: a file of stock has three columns beside its key."""
+REPEAT_SECONDS = 3600.0
+"""App seconds for which keys wait once every spelling was taken for an earlier upload today."""
 FIRST_POLL_SECONDS = 2.0
 LONGEST_FIRST_POLL_SECONDS = 60.0
 """One import that took half an hour must not keep the slot of the next five that long."""
@@ -89,8 +95,6 @@ class Bulk:
     """What else its end makes due, for all keys that it carried."""
     lost_seconds: float = 1800.0
     """An import that has not ended by then is lost."""
-    repeat_seconds: float = 0.0
-    """How long a single key is kept back that the marketplace took for an earlier import; it may do so for a day."""
 
     async def gate(self, services: Services, scope: Scope) -> Gate:
         """The slot of this kind, then the call's permit."""
@@ -106,7 +110,8 @@ class Upload:
     lines: Sequence[Line]
     claims: Sequence[Claim]
     write: Callable[[Connection], Awaitable[None]]
-    post: Callable[[EffectId], Awaitable[Outcome[str]]]
+    post: Callable[[EffectId, int], Awaitable[Outcome[str]]]
+    """Given the effect's number and the spelling, 0 for the usual one."""
 
 
 async def send(turn: Pass, bulk: Bulk, upload: Upload) -> dict[Claim, Verdict]:
@@ -116,19 +121,23 @@ async def send(turn: Pass, bulk: Bulk, upload: Upload) -> dict[Claim, Verdict]:
         await turn.extend()
     orphaned_at = services.clock.after(ORPHANED_SECONDS * services.clock.scale)
 
-    async def write_sent(transaction: Transaction) -> tuple[ImportId, EffectId]:
+    async def write_sent(transaction: Transaction) -> tuple[ImportId, EffectId, int]:
         await upload.write(transaction.connection)
-        return await imports.open_import(transaction, scope, turn.flow, bulk.kind, bulk.code, upload.lines, orphaned_at)
+        spelling = await imports.count_repeated(transaction.connection, scope, bulk.kind)
+        opened = await imports.open_import(
+            transaction, scope, turn.flow, bulk.kind, bulk.code, upload.lines, orphaned_at
+        )
+        return *opened, spelling
 
     sent, posted, stored = bulk.points
     try:
-        import_id, effect_id = await services.database.transact(write_sent)
+        import_id, effect_id, spelling = await services.database.transact(write_sent)
     except SlotTakenError as exc:
         await hand_back(turn)
         until = services.clock.after(SLOT_SECONDS)
         return {claim: Postponed(until, str(exc), called=False) for claim in upload.claims}
     await fail_point(sent)
-    outcome = await upload.post(effect_id)
+    outcome = await upload.post(effect_id, spelling)
     await fail_point(posted)
     metrics.effects.labels(scope, turn.flow, bulk.code, type(outcome).__name__.lower()).inc()
     metrics.import_size_lines.labels(scope, bulk.kind).observe(len(upload.lines))
@@ -138,14 +147,10 @@ async def send(turn: Pass, bulk: Bulk, upload: Upload) -> dict[Claim, Verdict]:
     await fail_point(stored)
     services.pauses.resume(scope)
     log.info("import_posted", scope=scope, kind=bulk.kind, import_id=import_id, lines=len(upload.lines))
-    return _divided(services, bulk, upload.claims) if state == "repeated" and bulk.repeat_seconds else {}
-
-
-def _divided(services: Services, bulk: Bulk, claims: Sequence[Claim]) -> dict[Claim, Verdict]:
-    """The very same goes nowhere, so the batch is another one next time: half of it; what stands alone waits."""
-    reason, half = "the marketplace took it for an earlier import", len(claims) // 2
-    now, later = services.clock.now(), services.clock.after(OTHER_HALF_SECONDS if half else bulk.repeat_seconds)
-    return {claim: Waiting(now if place < half else later, reason) for place, claim in enumerate(claims)}
+    if state != "repeated":
+        return {}
+    until = services.clock.after(0.0 if spelling + 1 < SPELLINGS else REPEAT_SECONDS)
+    return {claim: Waiting(until, "the marketplace took it for an earlier import") for claim in upload.claims}
 
 
 async def hand_back(turn: Pass) -> None:
@@ -167,8 +172,6 @@ async def _store_id(
         state = await imports.posted(connection, scope, bulk.kind, import_id, remote_id)
         if state == "repeated":  # the far side took it for an earlier one and did nothing
             await decide(connection, effect_id, EffectState.NOT_APPLIED, f"earlier import id {remote_id}")
-            if not bulk.repeat_seconds:
-                await push_all_again(transaction, scope, bulk, import_id)
             return state
         await decide(connection, effect_id, EffectState.APPLIED, remote_id)
         transaction.mark([Mark(scope, imports.FLOW, str(import_id), due_at=first_poll)])

@@ -16,7 +16,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.flows.publishing.book import NEEDED, Book, open_book
 from app.mirakl.schema import PricingSwitches
-from app.policies.mapping import stale_codes, stray_rules
+from app.policies.mapping import IN_MAP, stale_codes, stray_rules
 from app.policies.offer_terms import stray_terms
 from app.settings import Channel, Channels
 from app.store import mirrors, products
@@ -99,7 +99,7 @@ def gaps(book: Book, channel: Channel) -> list[Fault]:
                 words = f"is required in category {hierarchy} and not mapped"
                 found.append(Fault(attribute.named, words, "add it to [attributes] of the channel's map"))
     if channel.catalogue.offers != "off":
-        found += stray_terms(book.map.offer, book.choices)
+        found += stray_terms(book.map.offer, book.choices) + _class_gaps(book)
     return found + _price_faults(book, channel) if channel.prices.mode != "off" else found
 
 
@@ -117,6 +117,14 @@ def _price_faults(book: Book, channel: Channel) -> list[Fault]:
     faults = [Fault(member, f"the marketplace takes no {what}", mend) for member, is_so, what in refused if is_so]
     strange = sorted(set(own.channels) - {one.code for one in known}) if known is not None else []
     return faults + [Fault("channels", f"the marketplace has no sales channel {code}", mend) for code in strange]
+
+
+def _class_gaps(book: Book) -> list[Fault]:
+    """Logistic classes that the map names for all offers; one that comes from Centra is said by its own offer."""
+    rule, known = book.map.offer.logistic_class, book.choices.logistic_classes
+    named = () if rule is None else (rule.constant, rule.default)
+    words = "the logistic class {} is gone at the marketplace"
+    return [Fault("", words.format(code), IN_MAP) for code in named if code and known is not None and code not in known]
 
 
 async def _check_again(turn: Pass) -> None:

@@ -5,13 +5,15 @@ and the channel's map and terms, and posts those that the marketplace does not h
 takes away what it does not mention, so each carries the quantity and the prices of the moment too, and when its import
 ends, stock and prices of its SKUs go out anew. An offer whose product the marketplace does not know yet waits for
 it; one of a product that is not sold any more leaves as the channel says; a SKU that was renamed waits for a person.
+Where prices are not published from here, a new offer takes Centra's once and one that is there keeps those that it was
+last seen with (field case 10).
 
 A call that is refused for one offer is divided until that one stands alone. OF24 is a *safe* effect (`engine/bulk`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,18 +26,21 @@ from app.domain.listing import Offer
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, send
 from app.engine.flow import Flow, Pass, Services
-from app.flows.prices import may_go, price_policy, prices_of
+from app.flows.prices import PRICES, may_go, price_policy, prices_of
 from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
 from app.flows.publishing.leaving import ask_first
 from app.flows.publishing.plan import Plan, upload
 from app.flows.publishing.wire import deleted, deletion_of, is_deletion, upsert
+from app.flows.read_back import READ_BACK, Export
 from app.mirakl.offer_schema import OfferWrite
 from app.mirakl.offers import FILE_LIMIT, OFFERS_LIMIT
 from app.policies.offer_terms import offer_of
-from app.policies.pricing import PricePolicy, PriceSet, price_set
+from app.policies.pricing import PricePolicy, PriceSet, price_set, shown_set
 from app.settings import Channel
-from app.store import mirrors, offers, publications
+from app.store import live_offers, mirrors, offers, publications
+from app.store.live_offers import Shown
 from app.store.marks import Mark
+from app.store.offers import StockOffer
 from app.store.outbox import Claim, Held, Postponed, Verdict, Waiting
 from app.store.pool import Connection
 from app.store.products import digest_of
@@ -49,6 +54,7 @@ UNREAD_SECONDS = 60.0
 EMPTY_SECONDS = 120.0
 """Between two looks whether the stock of what leaves is 0."""
 IS_DELETED = "it is not sold any more, and is deleted"
+UNREAD = "the prices that it has at the marketplace are not read yet"
 NO_MAP = "the channel has no map yet: `centra-mirakl catalogue import`"
 
 
@@ -65,6 +71,17 @@ class Around:
     quantities: Mapping[Sku, int]
     left_behind: Mapping[str, Publication]
     """Offers under SKUs that sizes bore before."""
+    live: Live | None
+    """Where somebody else manages the prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What is live, as far as it was read. `read_whole`: all offers were read once; `listed`: those that are there."""
+
+    read_whole: bool
+    listed: Collection[Sku]
+    shown: Mapping[Sku, Shown]
 
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
@@ -87,8 +104,8 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         return plan.verdicts
     refused: list[Refused] = []
 
-    async def post(effect_id: EffectId) -> Outcome[str]:
-        outcome = await _post(turn, plan.bodies, effect_id)
+    async def post(effect_id: EffectId, spelling: int) -> Outcome[str]:
+        outcome = await _post(turn, plan.bodies, effect_id, spelling)
         if isinstance(outcome, Refused):
             refused.append(outcome)
         return outcome
@@ -122,6 +139,7 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel, book: Book
         await publications.read(
             connection, scope, Kind.OFFERS, [s for f in found.values() for s in f.known.left_behind]
         ),
+        None if PRICES in channel.publishes else await _live(connection, scope, stock),
     )
     plan = Plan[OfferWrite](Kind.OFFERS, told, channel.catalogue.offers == "dry_run")
     for key in keys:
@@ -144,7 +162,13 @@ def _decide(plan: Plan[OfferWrite], claim: Claim, one: Sold, around: Around) -> 
         plan.verdicts[claim] = Waiting(around.now + timedelta(seconds=EMPTY_SECONDS), "the offer before it is there")
     else:
         offer = offer_of(one.item, around.book.map.offer, around.book.choices, around.book.map.language)
+        if around.live is not None and told is not None and isinstance(offer, Offer) and told.is_live(digest_of(offer)):
+            return  # no price is needed
         prices = _prices(one, around)
+        if prices is None:
+            plan.stands(claim, Standing.WAITING, [UNREAD])
+            plan.verdicts[claim] = Waiting(around.now + timedelta(seconds=UNREAD_SECONDS), UNREAD)
+            return
         faults = [str(fault) for fault in offer] if isinstance(offer, list) else []
         faults += prices if isinstance(prices, list) else []
         if isinstance(offer, Offer) and isinstance(prices, PriceSet):
@@ -153,9 +177,23 @@ def _decide(plan: Plan[OfferWrite], claim: Claim, one: Sold, around: Around) -> 
             plan.hold(claim, faults)
 
 
-def _prices(one: Sold, around: Around) -> PriceSet | list[str]:
-    """The prices of the moment; while those are kept back (flow `prices`), the ones that were sent last."""
+async def _live(connection: Connection, scope: Scope, stock: Sequence[StockOffer]) -> Live:
+    export = await mirrors.read_cursor(connection, scope, READ_BACK, Export)
+    listed = {one.sku for one in stock if one.live}
+    return Live(export is not None and export.has_all, listed, await live_offers.of_skus(connection, scope, [*listed]))
+
+
+def _prices(one: Sold, around: Around) -> PriceSet | list[str] | None:
+    """The prices of the moment; while those are kept back (flow `prices`), the ones that were sent last.
+
+    Where somebody else manages them, the live ones, and Centra's of an offer that is not there. None: not read yet.
+    """
     found = price_set(prices_of(one.known), around.policy, around.now)
+    if around.live is not None:
+        sku, shown = one.known.sku, around.live.shown.get(one.known.sku)
+        if shown is not None:
+            return shown_set(shown.offer, around.now)
+        return None if sku in around.live.listed or not around.live.read_whole else found
     told = around.prices.get(one.known.sku)
     if told is None or told.sent_body is None:
         return found
@@ -204,10 +242,16 @@ def _cut(turn: Pass, plan: Plan[OfferWrite], most: int | None) -> dict[Claim, Ve
 # ------------------------------------------------------------------------------------------------------ sending
 
 
-async def _post(turn: Pass, bodies: Sequence[OfferWrite], effect_id: EffectId) -> Outcome[str]:
+async def _post(turn: Pass, bodies: Sequence[OfferWrite], effect_id: EffectId, spelling: int) -> Outcome[str]:
     mirakl = turn.services.mirakl[turn.scope]
     call = mirakl.of24_write_offers if len(bodies) <= OFFERS_LIMIT else mirakl.of01_import_offers
-    return await call(bodies, permit=turn.permit, effect_id=str(effect_id), usable_until=turn.usable_until)
+    return await call(
+        bodies,
+        spelling=spelling,
+        permit=turn.permit,
+        effect_id=str(effect_id),
+        usable_until=turn.usable_until,
+    )
 
 
 async def _divide(turn: Pass, plan: Plan[OfferWrite], reason: str) -> dict[Claim, Verdict]:
@@ -271,7 +315,6 @@ BULK = Bulk(
     confirm=_confirm,
     void=partial(publications.push_again, kind=Kind.OFFERS),
     points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
-    repeat_seconds=3600.0,
     afterwards=_afterwards,
     lost_seconds=6 * 3600.0,
 )

@@ -47,9 +47,13 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         await hand_back(turn)
         return plan.verdicts
 
-    async def post(effect_id: EffectId) -> Outcome[str]:
+    async def post(effect_id: EffectId, spelling: int) -> Outcome[str]:
         return await services.mirakl[scope].pri01_import_prices(
-            plan.bodies, permit=turn.permit, effect_id=str(effect_id), usable_until=turn.usable_until
+            plan.bodies,
+            spelling=spelling,
+            permit=turn.permit,
+            effect_id=str(effect_id),
+            usable_until=turn.usable_until,
         )
 
     return plan.verdicts | await send(turn, BULK, upload(turn, plan, post))
@@ -175,7 +179,6 @@ BULK = Bulk(
     confirm=partial(publications.confirm, kind=Kind.PRICES),
     void=partial(publications.push_again, kind=Kind.PRICES),
     points=(failpoints.PUBLISH_SENT, failpoints.PUBLISH_POSTED, failpoints.PUBLISH_STORED),
-    repeat_seconds=3600.0,
 )
 
 FLOW = Flow(

@@ -10,12 +10,12 @@ P41 is a *safe* effect (`engine/bulk`): the same product twice is the same produ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from app import failpoints
 from app.domain.ids import EffectId, Scope, Sku
-from app.domain.listing import Fault, Row
+from app.domain.listing import Bearers, Code, Fault, Row
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, hand_back, send
 from app.engine.flow import Flow, Pass, Services
@@ -26,11 +26,11 @@ from app.mirakl.catalogue_schema import ProductReference
 from app.mirakl.product_files import ProductFile
 from app.mirakl.products import REFERENCES_LIMIT
 from app.policies.mapping import row_of
-from app.policies.product_rules import faults_of, shared_codes
-from app.store import publications
+from app.policies.product_rules import codes_of, faults_of, shared_codes
+from app.store import product_codes, publications
 from app.store.marks import Mark
 from app.store.outbox import Claim, Verdict, Waiting
-from app.store.pool import Connection
+from app.store.pool import Connection, Transaction
 from app.store.publications import Kind, Standing
 from app.wire.outcome import Applied, Outcome, Unknown
 
@@ -49,12 +49,14 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
     services, scope = turn.services, turn.scope
     async with services.database.work.acquire() as connection:
         book = await open_book(connection, scope)
-        plan = None if book is None or book.unread & NEEDED else await _plan(turn, connection, book)
-    if plan is None or book is None:
+        found = None if book is None or book.unread & NEEDED else await _plan(turn, connection, book)
+    if found is None or book is None:
         await hand_back(turn)
         until = services.clock.after(UNREAD_SECONDS)
         words = "the channel has no map yet" if book is None else "what the marketplace wants is not read yet"
         return {claim: Waiting(until, words) for claim in turn.claims}
+    plan, rows, left = found
+    await _choose(turn, plan, book, rows, left)
     known = await _known(turn, plan, book)
     plan.withhold(known, Standing.LIVE)
     await plan.write(turn)
@@ -63,10 +65,11 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         await hand_back(turn)
         return plan.verdicts
 
-    async def post(effect_id: EffectId) -> Outcome[str]:
+    async def post(effect_id: EffectId, spelling: int) -> Outcome[str]:
         return await services.mirakl[scope].p41_import_products(
             file_of(plan.bodies),
             book.delimiter,
+            spelling=spelling,
             permit=turn.permit,
             effect_id=str(effect_id),
             usable_until=turn.usable_until,
@@ -78,7 +81,8 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
 # ------------------------------------------------------------------------------------------------------ deciding
 
 
-async def _plan(turn: Pass, connection: Connection, book: Book) -> Plan[Row]:
+async def _plan(turn: Pass, connection: Connection, book: Book) -> tuple[Plan[Row], dict[Sku, Row], list[Sku]]:
+    """The plan with what is held, the rows that may leave, and the SKUs that are not sold."""
     by_key = {claim.key: claim for claim in turn.claims}
     keys = sorted(by_key)
     channel = turn.services.channel(turn.scope)
@@ -86,21 +90,40 @@ async def _plan(turn: Pass, connection: Connection, book: Book) -> Plan[Row]:
     plan = Plan[Row](Kind.PRODUCTS, told, channel.catalogue.products == "dry_run")
     found = await sold(connection, turn.services.source, keys, book.map.language)
     rows: dict[Sku, Row] = {}
+    left = [Sku(key) for key in keys if key not in found]
     for key, one in found.items():
         outcome = [renaming(one)] if renamed(one) else described(one, book)
         if outcome is None:
             plan.stands(by_key[key], Standing.GONE, ["it is not sold any more"])
+            left.append(Sku(key))
         elif isinstance(outcome, Row):
             rows[outcome.sku] = outcome
         else:
             plan.hold(by_key[key], [str(fault) for fault in outcome])
-    shared = shared_codes(rows.values(), [one for row in rows.values() for one in book.attributes(row.hierarchy)])
+    return plan, rows, left
+
+
+async def _choose(turn: Pass, plan: Plan[Row], book: Book, rows: Mapping[Sku, Row], left: Sequence[Sku]) -> None:
+    """Of several SKUs with one code the first may leave; where it lets the code go, the others are looked at again.
+
+    What has another fault keeps its codes: the marketplace may have it with them.
+    """
+    scope, now = turn.scope, turn.services.clock.now()
+    by_key = {claim.key: claim for claim in turn.claims}
+    borne: dict[Sku, set[Code]] = {sku: set() for sku in left}
+    borne |= {sku: codes_of(row, book.attributes(row.hierarchy)) for sku, row in rows.items()}
+
+    async def steps(tx: Transaction) -> Bearers:
+        bearers, freed = await product_codes.write(tx.connection, scope, borne, now)
+        tx.mark(Mark(scope, PRODUCTS, sku) for sku in freed if sku not in by_key)
+        return bearers
+
+    shared = shared_codes(borne, await turn.services.database.transact(steps), now)
     for sku, row in rows.items():
         if sku in shared:
             plan.hold(by_key[sku], [str(shared[sku])])
         else:
             plan.send(by_key[sku], row, row)
-    return plan
 
 
 def described(one: Sold, book: Book) -> Row | list[Fault] | None:

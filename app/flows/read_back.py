@@ -158,7 +158,8 @@ def _pages(rows: Iterator[LiveOffer]) -> Iterator[list[LiveOffer]]:
 
 
 def _live(offer: Offer) -> Live:
-    return Live(Sku(offer.shop_sku), offer.quantity, listed=not offer.deleted, price=offer.lowest_price)
+    sku, listed = Sku(offer.shop_sku), not offer.deleted
+    return Live(sku, offer.quantity, listed=listed, price=offer.lowest_price, by_warehouse=offer.by_warehouse)
 
 
 async def _store(

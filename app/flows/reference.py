@@ -1,9 +1,10 @@
 """What a marketplace says about itself is mirrored once a day.
 
 A key is an API code: the shop (A01), its switches (PC01), shipping types, carriers, reasons, conditions, taxes and
-custom fields; where the catalogue is published also categories, attributes, value lists, channels, currencies and
-locales. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A shop that is not
-open is said aloud; parcels that wait for a carrier, and the map of the catalogue, look again once these were read.
+custom fields; where the catalogue is published also categories, attributes, value lists, logistic classes, channels,
+currencies and locales. Everything that varies between marketplaces is read from these mirrors and never hard-coded. A
+shop that is not open is said aloud; parcels that wait for a carrier, and the map of the catalogue, look again once
+these were read.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ CATALOGUE_READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]
     "H11": lambda mirakl: mirakl.h11_list_hierarchies(),
     "PM11": lambda mirakl: mirakl.pm11_list_attributes(),
     "VL11": lambda mirakl: mirakl.vl11_list_values(),
+    "SH31": lambda mirakl: mirakl.sh31_list_logistic_classes(),
     "CH11": lambda mirakl: mirakl.ch11_list_channels(),
     "CUR01": lambda mirakl: mirakl.cur01_list_currencies(),
     "L01": lambda mirakl: mirakl.l01_list_locales(),

@@ -3,7 +3,8 @@
 A key is a SKU of the channel. A pass waits until no stock import is in flight and STO01 may be called, claims every SKU
 that is due, derives the newest available quantity of each and posts one file; the first change after a quiet spell so
 leaves at once, and under load one file a minute carries the newest value of every changed SKU. A quantity counts as
-confirmed only when the import that carried this version is complete and its line is good (flow `imports`).
+confirmed only when the import that carried this version is complete and its line is good (flow `imports`). Where a
+channel names warehouses, an offer has a row for each of them; they are one line here, good or bad together.
 
 STO01 is a *safe* effect: an unknown answer frees the slot, pushes the keys again, and once more ten minutes later,
 since the lost import may still be applied.
@@ -18,7 +19,7 @@ import anyio
 import anyio.lowlevel
 
 from app import failpoints
-from app.domain.ids import EffectId, MarketId, Scope, Sku
+from app.domain.ids import EffectId, MarketId, Scope, Sku, WarehouseId
 from app.domain.stock import Available, Cause, Topology, Unreadable
 from app.domain.teams import Team
 from app.engine.bulk import Bulk, LineError, Progress, Upload, hand_back, progress_of, send
@@ -29,7 +30,7 @@ from app.flows.sweep import SWEPT
 from app.mirakl.quotas import spacing_seconds
 from app.mirakl.schema import StockLine
 from app.policies import guard
-from app.policies.stock import StockPolicy, available
+from app.policies.stock import StockPolicy, available, nothing
 from app.settings import Channel
 from app.store import mirrors, offers
 from app.store.imports import Line
@@ -49,11 +50,12 @@ BOUNCE = "an increase of a scarce SKU waits for the next pass over the orders"
 
 @dataclass(slots=True)
 class Plan:
-    """What a pass decided: verdicts, what is wanted, and the lines to send with their claims."""
+    """What a pass decided: verdicts, what is wanted, and the lines to send with their claims and rows of the file."""
 
     verdicts: dict[Claim, Verdict] = field(default_factory=dict)
     wanted: list[Wanted] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    rows: list[StockLine] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
 
 
@@ -70,6 +72,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         return {c: Postponed(until, "the topology of Centra is not read yet", called=False) for c in turn.claims}
     plan = await _plan(turn, channel, mirror.value, swept)
     plan.lines.sort(key=lambda line: line.key)
+    plan.rows.sort(key=lambda row: row.sku)
     if not plan.lines or channel.stock.dry_run:
         await hand_back(turn)
         await services.database.transact(lambda tx: offers.write_wanted(tx.connection, turn.scope, plan.wanted))
@@ -84,13 +87,7 @@ async def _plan(turn: Pass, channel: Channel, topology: Topology, swept: bool) -
     by_key = {c.key: c for c in turn.claims}
     keys = sorted(by_key)
     plan, decided = Plan(), []
-    policy = StockPolicy(
-        MarketId(channel.market),
-        channel.stock.buffer,
-        channel.stock.cap,
-        channel.stock.offset_per_warehouse,
-        channel.stock.sell_preorders,
-    )
+    policy = stock_policy(channel)
     unread_until = turn.services.clock.after(UNREAD_SECONDS)
     patience = _patience(turn, channel)
     async with turn.services.database.work.acquire() as connection:
@@ -117,6 +114,14 @@ async def _plan(turn: Pass, channel: Channel, topology: Topology, swept: bool) -
     return plan
 
 
+def stock_policy(channel: Channel) -> StockPolicy:
+    """What the channel's settings say of its stock."""
+    own = channel.stock
+    warehouses = {WarehouseId(int(number)): code for number, code in own.warehouses.items()}
+    market = MarketId(channel.market)
+    return StockPolicy(market, own.buffer, own.cap, own.offset_per_warehouse, own.sell_preorders, warehouses)
+
+
 def _decide(offer: StockOffer, topology: Topology, policy: StockPolicy) -> Available | Held | None:
     """The quantity to offer; None when the marketplace does not list the SKU, so that there is nothing to do."""
     if not offer.live:
@@ -124,7 +129,7 @@ def _decide(offer: StockOffer, topology: Topology, policy: StockPolicy) -> Avail
     if offer.sharing > 1:
         return Held(f"{offer.sharing} sizes in Centra carry the SKU {offer.sku}; give each its own")
     if offer.left:
-        return Available(0, Cause.POLICY, ("it is not sold on this channel any more: 0",))
+        return nothing(Cause.POLICY, "it is not sold on this channel any more", policy)
     outcome = available(offer.size, topology, policy, offer.unplaced)
     if isinstance(outcome, Unreadable):
         return Held(outcome.reason)
@@ -182,8 +187,10 @@ def _guard(
         plan.wanted.append(Wanted(offer.sku, outcome.quantity, outcome.cause.value, suspicions.get(offer.sku)))
         if offer.sku in held:
             plan.verdicts[claim] = Held(_guard_words(offer, outcome, suspicions[offer.sku], policy))
-        elif not offer.is_settled(outcome.quantity):
-            plan.lines.append(Line(claim.key, claim.version, outcome.quantity, claim.dirty_since))
+        elif not offer.is_settled(outcome.quantity, outcome.by_warehouse):
+            apart = offers.apart_text(outcome.by_warehouse)
+            plan.lines.append(Line(claim.key, claim.version, outcome.quantity, claim.dirty_since, apart))
+            plan.rows += rows_of(offer, outcome)
             plan.claims.append(claim)
 
 
@@ -197,6 +204,17 @@ def _guard_words(offer: StockOffer, outcome: Available, kind: guard.Suspicion, p
 # ------------------------------------------------------------------------------------------------------ sending
 
 
+def rows_of(offer: StockOffer, outcome: Available) -> list[StockLine]:
+    """An offer in the file: one row, or one for each warehouse.
+
+    A warehouse that the marketplace shows and the channel does not name (any more) is emptied: nobody else would do it.
+    """
+    if outcome.by_warehouse is None:
+        return [StockLine(offer.sku, outcome.quantity)]
+    units = {**outcome.by_warehouse, **dict.fromkeys((offer.live_apart or {}).keys() - outcome.by_warehouse.keys(), 0)}
+    return [StockLine(offer.sku, quantity, code) for code, quantity in units.items()]
+
+
 async def _send(turn: Pass, plan: Plan) -> dict[Claim, Verdict]:
     scope = turn.scope
 
@@ -204,9 +222,10 @@ async def _send(turn: Pass, plan: Plan) -> dict[Claim, Verdict]:
         await offers.write_wanted(connection, scope, plan.wanted)
         await offers.write_sent(connection, scope, [(line.key, line.value, line.version) for line in plan.lines])
 
-    async def post(effect_id: EffectId) -> Outcome[str]:
+    async def post(effect_id: EffectId, spelling: int) -> Outcome[str]:
         return await turn.services.mirakl[scope].sto01_import_stock(
-            [StockLine(line.key, line.value) for line in plan.lines],
+            plan.rows,
+            spelling=spelling,
             permit=turn.permit,
             effect_id=str(effect_id),
             usable_until=turn.usable_until,
@@ -221,6 +240,8 @@ async def _status(services: Services, scope: Scope, remote_id: str) -> Outcome[P
         return answer
     found = answer.value
     has_report = bool(found.has_error_report or found.lines_in_error)
+    if services.channel(scope).stock.warehouses:  # its counts are of rows, of which an offer has several
+        return Applied(progress_of(found.status, has_report=has_report))
     return Applied(progress_of(found.status, found.lines_in_success, found.lines_in_error, has_report=has_report))
 
 

@@ -101,11 +101,12 @@ class MiraklClient(
         self,
         lines: Sequence[schema.StockLine],
         *,
+        spelling: int = 0,
         permit: Permit | None = None,
         effect_id: str | None = None,
         usable_until: float | None = None,
     ) -> Outcome[str]:
-        """Queue absolute quantities; the value is the import's id. Touches stock only.
+        """Queue absolute quantities; the value is the import's id. Touches stock only. `spelling`: see `csv_file`.
 
         `usable_until` (monotonic): the end of the caller's claim, after which no byte may leave.
         """
@@ -113,7 +114,7 @@ class MiraklClient(
             "STO01",
             "POST",
             "/api/offers/stock/imports",
-            files=(FilePart("file", "stock.csv", stock_file(lines), "text/csv"),),
+            files=(FilePart("file", "stock.csv", stock_file(lines, spelling), "text/csv"),),
             effect_id=effect_id,
             total_seconds=UPLOAD_SECONDS,
         )

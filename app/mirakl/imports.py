@@ -39,8 +39,12 @@ class ReportLine:
     columns: dict[str, str]
 
 
-def csv_file(columns: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str = ";") -> bytes:
+def csv_file(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], delimiter: str = ";", *, spelling: int = 0
+) -> bytes:
     """A file in Mirakl's dialect: every field quoted, quotes doubled, LF, UTF-8 without a mark.
+
+    `spelling`: the same in other bytes, with all columns but the first in another order; 0 is the usual one.
 
     Any text survives, line breaks and delimiters included, but two: UnwritableText for a NUL character and for half
     a surrogate pair, which no reader takes.
@@ -49,11 +53,21 @@ def csv_file(columns: Sequence[str], rows: Iterable[Sequence[str]], delimiter: s
     writer = csv.writer(
         text, delimiter=delimiter, quotechar='"', quoting=csv.QUOTE_ALL, doublequote=True, lineterminator="\n"
     )
+    order = _order(len(columns), spelling)
     for number, row in enumerate(itertools.chain([columns], rows), start=1):
         for column, cell in zip(columns, row, strict=True):
             _check(cell, column, number)
-        writer.writerow(row)
+        writer.writerow([row[place] for place in order])
     return text.getvalue().encode("utf-8")
+
+
+def _order(columns: int, spelling: int) -> list[int]:
+    """The permutation of this number, in which the first column stays: a report is known by it."""
+    order, rest = [0], list(range(1, columns))
+    while rest:
+        spelling, place = divmod(spelling, len(rest))
+        order.append(rest.pop(place))
+    return order
 
 
 def _check(cell: str, column: str, line: int) -> None:
@@ -93,13 +107,13 @@ def _guessed(text: str) -> str:
     return max(_DELIMITERS, key=bare.count)
 
 
-def stock_file(lines: Sequence[StockLine]) -> bytes:
+def stock_file(lines: Sequence[StockLine], spelling: int = 0) -> bytes:
     """The STO01 file: all lines of an offer stand together, in the order in which offers first appear."""
     by_sku: dict[str, list[StockLine]] = {}
     for line in lines:
         by_sku.setdefault(line.sku, []).append(line)
     rows = ((line.sku, str(line.quantity), line.warehouse_code, "") for group in by_sku.values() for line in group)
-    return csv_file(STOCK_COLUMNS, rows)
+    return csv_file(STOCK_COLUMNS, rows, spelling=spelling)
 
 
 def read_report(body: bytes, key_column: str) -> list[ReportLine]:

@@ -19,13 +19,14 @@ OFFER_COLUMNS = (
 )
 
 
-def offers_file(offers: Sequence[OfferWrite], delimiter: str) -> bytes:
+def offers_file(offers: Sequence[OfferWrite], delimiter: str, spelling: int = 0) -> bytes:
     """The file; columns of channels, custom fields and rarer members follow where an offer has them.
 
     Raises UnwritableText, and ValueError for a custom field that is called like a column of the platform.
     """
     columns = tuple(dict.fromkeys((*OFFER_COLUMNS, *(name for line in map(_line, offers) for name in line))))
-    return csv_file(columns, ([line.get(name, "") for name in columns] for line in map(_line, offers)), delimiter)
+    rows = ([line.get(name, "") for name in columns] for line in map(_line, offers))
+    return csv_file(columns, rows, delimiter, spelling=spelling)
 
 
 def text_of(value: str | int | bool | Decimal | When | None) -> str:

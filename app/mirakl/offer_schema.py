@@ -190,6 +190,24 @@ class OfferDelete(_Identified, frozen=True, tag="delete"):
 
 OfferWrite = OfferUpsert | OfferDelete
 
+_DEFAULTS: tuple[tuple[str, object], ...] = (
+    ("allow_quote_requests", False),
+    ("internal_description", ""),
+    ("price_additional_info", ""),
+)
+"""What OF24 makes of these members where they are left out."""
+
+
+def spelled(offer: OfferWrite, spelling: int) -> OfferWrite:
+    """The same offer in other words: defaults said aloud, one for each bit; a deletion with another price, which is
+    demanded and means nothing. 0 is the usual one.
+    """
+    if isinstance(offer, OfferDelete):
+        return msgspec.structs.replace(offer, price=offer.price + spelling)
+    bits = enumerate(_DEFAULTS)
+    said = {name: value for bit, (name, value) in bits if spelling >> bit & 1 and getattr(offer, name) is UNSET}
+    return msgspec.structs.replace(offer, **said)
+
 
 def given(value: Given | UnsetType) -> Given | None:
     return None if isinstance(value, UnsetType) else value

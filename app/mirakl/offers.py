@@ -14,7 +14,7 @@ from app.mirakl.after_calls import AfterCalls, checked
 from app.mirakl.calls import UPLOAD_SECONDS, Sending, numbered
 from app.mirakl.imports import ReportLine, read_report
 from app.mirakl.offer_files import offers_file
-from app.mirakl.offer_schema import LiveOffer, OfferImportStatus, OfferWrite
+from app.mirakl.offer_schema import LiveOffer, OfferImportStatus, OfferWrite, spelled
 from app.wire.decode import Rows, Unreadable, decoded
 from app.wire.outcome import Applied, Outcome, Unknown
 from app.wire.permit import Permit
@@ -38,17 +38,20 @@ class OfferCalls(AfterCalls):
     async def of24_write_offers(
         self,
         offers: Sequence[OfferWrite],
+        *,
+        spelling: int = 0,
         **sending: Unpack[Sending],
     ) -> Outcome[str]:
         """Queue whole offers; the value is the import's id, an earlier one's where the very same was sent before.
 
+        `spelling`: the same as another request, see `spelled`; 0 is the usual one.
         One offer of a wrong type refuses all (400): split the batch until it stands alone.
         """
         answer = await self._write(
             "OF24",
             "POST",
             "/api/offers",
-            {"offers": _each_once(offers, OFFERS_LIMIT)},
+            {"offers": [spelled(offer, spelling) for offer in _each_once(offers, OFFERS_LIMIT)]},
             **sending,
         )
         return decoded(answer, _Accepted, lambda body: numbered(body.import_id))
@@ -58,12 +61,13 @@ class OfferCalls(AfterCalls):
         offers: Sequence[OfferWrite],
         delimiter: str = ";",
         *,
+        spelling: int = 0,
         permit: Permit | None = None,
         effect_id: str | None = None,
         usable_until: float | None = None,
     ) -> Outcome[str]:
-        """As OF24, as a file."""
-        file = offers_file(_each_once(offers, FILE_LIMIT), delimiter)
+        """As OF24, as a file. `spelling`: see `csv_file`."""
+        file = offers_file(_each_once(offers, FILE_LIMIT), delimiter, spelling)
         request = WireRequest(
             "OF01",
             "POST",

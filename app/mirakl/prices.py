@@ -90,13 +90,14 @@ class OfferPrices:
             raise ValueError(f"the prices of {self.sku}: at most {MOST_PRICES}, and one for each case")
 
 
-def prices_file(offers: Sequence[OfferPrices], delimiter: str = ";") -> bytes:
+def prices_file(offers: Sequence[OfferPrices], delimiter: str = ";", spelling: int = 0) -> bytes:
     """The PRI01 file; rarer columns only where a price needs them. Raises UnwritableText."""
     if len({offer.sku for offer in offers}) != len(offers):
         raise ValueError("an offer stands twice in one file")
     used = {name for line in _lines(offers) for name in _RARER if line[name]}
     columns = (*_COLUMNS, *(name for name in _RARER if name in used))
-    return csv_file(columns, ([line[name] for name in columns] for line in _lines(offers)), delimiter)
+    rows = ([line[name] for name in columns] for line in _lines(offers))
+    return csv_file(columns, rows, delimiter, spelling=spelling)
 
 
 def _lines(offers: Sequence[OfferPrices]) -> Iterator[dict[str, str]]:
@@ -155,13 +156,17 @@ class PriceCalls(ShopCalls):
         offers: Sequence[OfferPrices],
         delimiter: str = ";",
         *,
+        spelling: int = 0,
         permit: Permit | None = None,
         effect_id: str | None = None,
         usable_until: float | None = None,
     ) -> Outcome[str]:
-        """Queue all prices of each offer; the value is the import's id. Touches prices only."""
+        """Queue all prices of each offer; the value is the import's id. Touches prices only.
+
+        `spelling`: see `csv_file`.
+        """
         checked(offers, FILE_LIMIT)
-        file = FilePart("file", "prices.csv", prices_file(offers, delimiter), "text/csv")
+        file = FilePart("file", "prices.csv", prices_file(offers, delimiter, spelling), "text/csv")
         request = WireRequest(
             "PRI01",
             "POST",

@@ -40,9 +40,9 @@ class ProductFile:
             if len(row) != len(self.columns):
                 raise ValueError(f"line {number} has {len(row)} cells instead of {len(self.columns)}")
 
-    def encoded(self, delimiter: str) -> bytes:
+    def encoded(self, delimiter: str, spelling: int = 0) -> bytes:
         """The file's bytes. Raises UnwritableText for a text that no file can carry."""
-        return csv_file(self.columns, self.rows, delimiter)
+        return csv_file(self.columns, self.rows, delimiter, spelling=spelling)
 
 
 @dataclass(frozen=True)

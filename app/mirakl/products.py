@@ -45,17 +45,18 @@ class ProductCalls(ShopCalls):
         file: ProductFile,
         delimiter: str,
         *,
+        spelling: int = 0,
         permit: Permit | None = None,
         effect_id: str | None = None,
         usable_until: float | None = None,
     ) -> Outcome[str]:
-        """Queue products in the operator's own format; the value is the import's id."""
+        """Queue products in the operator's own format; the value is the import's id. `spelling`: see `csv_file`."""
         request = WireRequest(
             "P41",
             "POST",
             "/api/products/imports",
             files=(
-                FilePart("file", "products.csv", file.encoded(delimiter), "text/csv"),
+                FilePart("file", "products.csv", file.encoded(delimiter, spelling), "text/csv"),
                 FilePart("operator_format", None, b"true", "text/plain"),
             ),
             effect_id=effect_id,

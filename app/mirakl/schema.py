@@ -211,6 +211,13 @@ class Offer(msgspec.Struct, frozen=True):
     prices: tuple[OfferPrice, ...] | None = None
 
     @property
+    def by_warehouse(self) -> dict[str, int] | None:
+        """Its quantity by warehouse code; None where none are shown, or not all of them can be read."""
+        found = {one.code: one.quantity for one in self.warehouses or ()}
+        known = {code: units for code, units in found.items() if code is not None and units is not None}
+        return known if known and len(known) == len(self.warehouses or ()) else None
+
+    @property
     def lowest_price(self) -> Decimal | None:
         """The least that the offer may cost in any sales channel, with or without a discount."""
         asked = (amount for p in self.prices or () for amount in (p.origin_price, p.discount_price))

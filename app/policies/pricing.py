@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.domain.catalogue import Price
+from app.domain.live_offer import LiveOffer, LivePrice
 
 MOST_PRICES = 50
 """Of one offer, by PRI01."""
@@ -113,6 +114,50 @@ def price_set(prices: Mapping[int, Price], policy: PricePolicy, now: datetime) -
     if len(tags) > MOST_PRICES:
         faults.append(f"it has {len(tags)} prices, a marketplace takes {MOST_PRICES}; name fewer in [channel.prices]")
     return faults or PriceSet(tuple(tags))
+
+
+def shown_set(live: LiveOffer, now: datetime) -> PriceSet | list[str]:
+    """The prices that a live offer has, to be said again with the whole offer where somebody else manages them.
+
+    OF24 takes away what it does not say, and can't say all that an offer may have: then why not.
+    """
+    default = live.default_price
+    open_ = [price for price in live.prices if price.ends_at is None or price.ends_at > now]
+    discounts = [price for price in open_ if price.discount is not None]
+    channels = [channel for price in open_ for channel in price.channels or ("",)]
+    problems = {
+        "it has no default price": default is None,
+        "one is 0": any(amount <= 0 for price in open_ for amount in _amounts(price)),
+        "some hold for a time": any(price.starts_at is not None or price.ends_at is not None for price in open_),
+        "some are of single customers, or discounts by quantity": live.has_more_prices,
+        "a discount has one date of two": any(
+            (price.discount_starts_at is None) is not (price.discount_ends_at is None) for price in discounts
+        ),
+        "a channel has two": len(set(channels)) < len(channels),
+        f"there are more than {MOST_PRICES}": len(channels) > MOST_PRICES,
+    }
+    why = [problem for problem, is_so in problems.items() if is_so]
+    if why or default is None:
+        mend = "change the offer in the back office, or publish its prices from here"
+        return [f"its live prices can't be said with the whole offer ({', '.join(why)}): {mend}"]
+    others = [price for price in open_ if price is not default]
+    return PriceSet(
+        tuple(_shown_tag(price, channel, now) for price in (default, *others) for channel in price.channels or ("",))
+    )
+
+
+def _amounts(price: LivePrice) -> list[Decimal]:
+    discount = [] if price.discount is None else [price.discount]
+    return [price.amount, *discount, *(amount for _, amount in price.ranges)]
+
+
+def _shown_tag(price: LivePrice, channel: str, now: datetime) -> Tag:
+    """A discount that is over is none, and so is the price from one unit on."""
+    ranges = tuple((quantity, amount) for quantity, amount in price.ranges if quantity > 1)
+    period = Period(price.discount_starts_at, price.discount_ends_at)
+    if price.discount is None or price.discount >= price.amount or _is_over(period, now):
+        return Tag(price.amount, channel, ranges=ranges)
+    return Tag(price.amount, channel, discount=price.discount, discount_period=period, ranges=ranges)
 
 
 def jump(before: Decimal | None, now: PriceSet, policy: PricePolicy) -> str | None:

@@ -7,18 +7,20 @@ the marketplace.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
 from app.domain.ids import Sku
-from app.domain.listing import Attribute, Fault, Row
+from app.domain.listing import Attribute, Bearers, Code, Fault, Row
 
 IN_CENTRA = "mend it in Centra"
 _GTIN_LENGTHS = (8, 12, 13, 14)
 _LONGEST_PATTERN = 200
+NAMED = 3
+"""So many SKUs are named with a code that they share."""
 
 
 def faults_of(
@@ -43,17 +45,30 @@ def faults_of(
     return faults
 
 
-def shared_codes(rows: Iterable[Row], attributes: Sequence[Attribute]) -> dict[Sku, Fault]:
-    """Rows of one file that share a code which must be unique: none of them can be sent."""
-    given = list(rows)
+def codes_of(row: Row, attributes: Sequence[Attribute]) -> set[Code]:
+    """The codes of a row that must be unique on the marketplace."""
+    unique = (one for one in attributes if one.unique_code)
+    return {(one.unique_code, row.values[one.code]) for one in unique if row.values.get(one.code)}
+
+
+def shared_codes(borne: Mapping[Sku, Collection[Code]], bearers: Bearers, now: datetime) -> dict[Sku, Fault]:
+    """SKUs with a code that others bore before them, or came to bear with them: which of those has it, nobody knows.
+
+    `bearers`: those on the whole channel; SKUs that are not among them bear their codes since now.
+    """
+    ours: dict[Code, dict[Sku, datetime]] = defaultdict(dict)
+    for sku, codes in borne.items():
+        for code in codes:
+            ours[code][sku] = now
     found: dict[Sku, Fault] = {}
-    for attribute in {one.code: one for one in attributes if one.unique_code}.values():
-        counted = Counter(row.values[attribute.code] for row in given if attribute.code in row.values)
-        for row in given:
-            value = row.values.get(attribute.code)
-            if value is not None and counted[value] > 1:
-                words = f"{value!r} is the {attribute.unique_code} of {counted[value]} SKUs"
-                found[row.sku] = Fault(attribute.named, words, "give each its own in Centra")
+    for code, skus in ours.items():
+        since = {**skus, **bearers.get(code, {})}
+        for sku in skus:
+            others = sorted(other for other, at in since.items() if other != sku and at <= since[sku])
+            if others:
+                named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+                words = f"{code[1]!r} is the {code[0]} of {named} too"
+                found[sku] = Fault("", words, "give each its own in Centra")
     return found
 
 

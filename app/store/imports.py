@@ -99,6 +99,11 @@ async def posted(connection: Connection, scope: str, kind: str, import_id: Impor
     return str(state) if state is not None else "late"
 
 
+async def count_repeated(connection: Connection, scope: str, kind: str) -> int:
+    """How often within a day the far side took an import of this kind for an earlier one."""
+    return int(await connection.fetchval(sql("import/count_repeated"), scope, kind))
+
+
 async def finish(
     connection: Connection,
     import_id: ImportId,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from app.domain.ids import Sku
 from app.domain.stock import Size
 from app.policies.guard import WINDOW_SECONDS, Suspicion
@@ -42,15 +44,35 @@ class StockOffer:
     """When the marketplace's own figure was last read back."""
     left: bool = False
     """It is not sold on the channel any more, whatever Centra has of it."""
+    confirmed_apart: Mapping[str, int] | None = None
+    """The units of `confirmed` by warehouse code, those without left out; None: one figure was told."""
+    live_apart: Mapping[str, int] | None = None
+    """The same of what was last read back; None where the marketplace shows no warehouses."""
 
     @property
     def is_void(self) -> bool:
         """Whether what was confirmed is no longer believed."""
         return self.confirmed_version <= self.voided_version
 
-    def is_settled(self, quantity: int) -> bool:
+    def is_settled(self, quantity: int, by_warehouse: Mapping[str, int] | None = None) -> bool:
         """Whether the marketplace is known to have this quantity, with nothing else on its way."""
-        return quantity == self.confirmed and self.sent_version <= self.confirmed_version and not self.is_void
+        is_same = quantity == self.confirmed and apart(by_warehouse) == self.confirmed_apart
+        return is_same and self.sent_version <= self.confirmed_version and not self.is_void
+
+
+def apart(by_warehouse: Mapping[str, int] | None) -> dict[str, int] | None:
+    """As it is stored and compared: a marketplace need not show a warehouse without units."""
+    return None if by_warehouse is None else {code: units for code, units in by_warehouse.items() if units}
+
+
+def apart_text(by_warehouse: Mapping[str, int] | None) -> str | None:
+    """The same as JSON."""
+    found = apart(by_warehouse)
+    return None if found is None else msgspec.json.encode(found, order="sorted").decode()
+
+
+def _apart_of(text: str | None) -> dict[str, int] | None:
+    return None if text is None else msgspec.json.decode(text, type=dict[str, int])
 
 
 async def read_stock_offers(connection: Connection, channel: str, source: str, skus: Sequence[str]) -> list[StockOffer]:
@@ -72,6 +94,8 @@ async def read_stock_offers(connection: Connection, channel: str, source: str, s
             unplaced=r["unplaced"],
             live_read_at=r["live_read_at"],
             left=r["left"],
+            confirmed_apart=_apart_of(r["stock_confirmed_apart"]),
+            live_apart=_apart_of(r["live_apart"]),
         )
         for r in rows
     ]
@@ -193,6 +217,7 @@ class Live:
     quantity: int | None
     listed: bool
     price: Decimal | None = None
+    by_warehouse: Mapping[str, int] | None = None
 
 
 async def read_back(connection: Connection, channel: str, offers: Iterable[Live], read_at: datetime) -> list[Sku]:
@@ -205,6 +230,7 @@ async def read_back(connection: Connection, channel: str, offers: Iterable[Live]
         [o.quantity for o in rows],
         [o.listed for o in rows],
         read_at,
+        [apart_text(o.by_warehouse) for o in rows],
     )
     priced = [(o.sku, o.price) for o in rows if o.price is not None]
     await connection.execute(
@@ -216,7 +242,9 @@ async def read_back(connection: Connection, channel: str, offers: Iterable[Live]
 async def drifted(
     connection: Connection, channel: str, skus: Sequence[str], read_at: datetime, asked_at: datetime
 ) -> list[Sku]:
-    """Of the SKUs read back, those whose live quantity is not what was confirmed before the export was asked for."""
+    """Of the SKUs read back, those whose live quantity is not what was confirmed before the export was asked for; by
+    warehouse where both are known so.
+    """
     rows = await connection.fetch(sql("offer/drifted"), channel, list(skus), read_at, asked_at)
     return [Sku(r["sku"]) for r in rows]
 

@@ -64,6 +64,10 @@ class Publication:
     voided_version: int
     approved: str | None
 
+    def is_live(self, digest: str) -> bool:
+        """Whether it stands so, with nothing to do."""
+        return self.state is Standing.LIVE and self.is_settled(digest)
+
     def is_settled(self, digest: str) -> bool:
         """Whether the marketplace is known to have this, with nothing else on its way."""
         is_void = self.confirmed_version <= self.voided_version

@@ -76,7 +76,7 @@ async def test_field_case_3_an_import_id_is_no_success(database_url: str) -> Non
         assert {offers[sku]["leadtime_to_ship"] for sku in skus} == {5, 2}
         assert offers[bad]["leadtime_to_ship"] == 2
         states = await service.database.fetch("SELECT state FROM import WHERE kind = 'offers' ORDER BY id")
-        assert [row["state"] for row in states] == ["done", "repeated", "done", "done"]
+        assert [row["state"] for row in states] == ["done", "repeated", "done"]
         assert "The product is blocked" in (await service.held(FR, "offers"))[bad]
 
         await put_map(service.parts.database, FR, map_of(FR, **slower(6)))

@@ -19,9 +19,9 @@ from app.flows.publishing.preview import Action, Around, Line, Page, pages
 from app.flows.publishing.wire import Deletion
 from app.mirakl.catalogue_schema import Attribute, Hierarchy
 from app.policies.catalogue_map import CatalogueMap, OfferTerms, Rule
-from app.policy_settings import CatalogueSettings, PriceSettings
+from app.policy_settings import CatalogueSettings, PriceSettings, StockSettings
 from app.settings import Channel
-from app.store import live_offers, offers, products, publications, sizes
+from app.store import live_offers, offers, product_codes, products, publications, sizes
 from app.store.offers import Live
 from app.store.pool import Connection, connect
 from app.store.products import digest_of
@@ -208,3 +208,60 @@ async def test_a_channel_that_publishes_stock_alone_is_compared_by_quantities(da
             ("stock", Action.DOWN, "VX-2", "4"),
             ("stock", Action.ZERO, "VX-3", "0"),
         ]
+
+
+async def test_the_same_sum_at_other_warehouses_is_a_change(database_url: str) -> None:
+    stock = StockSettings.model_validate({"warehouses": {"1": "NORD", "2": "SUD"}})
+    apart = CHANNEL.model_copy(update={"catalogue": CatalogueSettings(), "prices": PriceSettings(), "stock": stock})
+    both = {WarehouseId(n): Warehouse(WarehouseId(n), f"W{n}", 0, direct=True, rules=frozenset({1})) for n in (1, 2)}
+    async with connect(database_url) as database, database.desk.acquire() as connection:
+        for number, live in ((1, {"NORD": 3, "SUD": 1}), (2, {"NORD": 4, "SUD": 0}), (3, None), (4, {"NORD": 5})):
+            await show(connection, number)
+            quantity = sum(live.values()) if live else 4
+            read = Live(Sku(f"VX-{number}"), quantity, listed=True, by_warehouse=live)
+            await offers.read_back(connection, FR, [read], NOW)
+            size = Size(SizeId(number), Sku(f"VX-{number}"), {WarehouseId(1): 4, WarehouseId(2): 0})
+            await sizes.write_sizes(connection, SOURCE, [SizeRead(size, number)], NOW)
+        around = Around(SOURCE, apart, None, None, replace(TOPOLOGY, warehouses=both), NOW)
+        lines = [line async for page in pages(connection, around) for line in page.lines]
+        assert [(line.action, line.key, line.ours, line.theirs) for line in lines] == [
+            (Action.CHANGE, "VX-1", "NORD 4", "NORD 3, SUD 1"),
+            (Action.DOWN, "VX-4", "4", "5"),
+        ]
+
+
+async def test_field_case_10_offers_keep_the_prices_that_another_tool_manages(database_url: str) -> None:
+    channel = CHANNEL.model_copy(update={"prices": PriceSettings(price_list=LIST)})
+    around = Around(SOURCE, channel, BOOK, price_policy(channel, None), TOPOLOGY, NOW)
+    async with connect(database_url) as database, database.desk.acquire() as connection:
+        rows = [product(1, price=Decimal("0.50")), product(2, price=Decimal("0.50")), product(3), product(4)]
+        await products.write(connection, SOURCE, rows, NOW)
+        scheduled = (LivePrice(PRICE), LivePrice(Decimal(70), starts_at=NOW))
+        await show(connection, 1, lead_time_days=5)
+        await show(connection, 3, lead_time_days=5, prices=scheduled)
+        for number in (1, 2, 3, 4):
+            await sell(connection, number)
+        found = {
+            line.key: line async for page in pages(connection, around) for line in page.lines if line.kind == "offers"
+        }
+        assert {sku: line.action for sku, line in found.items()} == {
+            "VX-1": Action.CHANGE,
+            "VX-2": Action.HELD,
+            "VX-3": Action.HELD,
+            "VX-4": Action.NEW,
+        }
+        assert "below the floor" in found["VX-2"].reasons[0], "a new offer takes Centra's price"
+        assert "some hold for a time" in found["VX-3"].reasons[0]
+
+
+async def test_a_code_of_a_product_on_another_page_is_named(database_url: str) -> None:
+    async with connect(database_url) as database, database.desk.acquire() as connection:
+        await products.write(connection, SOURCE, [product(1)], NOW)
+        await sell(connection, 1)
+        await product_codes.write(connection, FR, {Sku("VX-9"): {("EAN", ean(1))}}, NOW)
+        found, _ = await planned(connection)
+        [line] = (line for line in found["VX-1"] if line.kind == "products")
+        assert (line.action, line.reasons) == (
+            Action.HELD,
+            (f"{ean(1)!r} is the EAN of VX-9 too; give each its own in Centra",),
+        )

@@ -55,7 +55,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "offer/void_stock": ("c", KEYS),
     "offer/drifted": ("c", KEYS, FAR, FAR),
     "offer/listed": (["c", "d"], KEYS),
-    "offer/read_back": ("c", KEYS, [1] * SLICE, [True] * SLICE, FAR),
+    "offer/read_back": ("c", KEYS, [1] * SLICE, [True] * SLICE, FAR, [None] * SLICE),
     "publication/read": ("c", "offers", KEYS),
     "publication/want": ("c", "offers", KEYS, ["held"] * SLICE, [None] * SLICE, [None] * SLICE, [None] * SLICE),
     "publication/sent": ("c", "offers", KEYS, WORDS, [1] * SLICE),
@@ -67,6 +67,10 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "live_offer/confirmed": ("c", ["offers", "prices"], FAR, BEGINNING, "", SLICE),
     "live_offer/to_compare": ("c", ["offers", "prices"], KEYS, FAR),
     "live_offer/correct": ("c", "offers", KEYS),
+    "product_code/of_skus": ("c", KEYS),
+    "product_code/bearers": ("c", ["EAN"] * SLICE, KEYS),
+    "product_code/add": ("c", ["EAN"] * SLICE, OTHERS, OTHERS, FAR),
+    "product_code/drop": ("c", ["EAN"] * SLICE, KEYS, KEYS, FAR),
     "plan/approve": ("c", "offers", KEYS, WORDS),
     "plan/approve_stock": ("c", KEYS, [1] * SLICE),
     "plan/decide": (1, "offers", KEYS, KEYS),
@@ -75,6 +79,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "size/of_variants": ("centra", list(range(SLICE))),
     "import/keys": (1,),
     "import/in_flight": ("c", "stock"),
+    "import/count_repeated": ("c", "stock"),
     "permit/take": ("c", ["OR11", "STO01"], [1.0, 1.0], 1.0),
     "marketplace_order/known": ("c", LANES),
     "marketplace_order/read": ("c", LANES[0]),
@@ -152,6 +157,10 @@ WITH shown AS (
 INSERT INTO plan_line (plan, kind, key, digest)
 SELECT number, 'offers', 'SKU-' || lpad(g::text, 6, '0'), 'd' FROM planned, generate_series(0, 99999) AS g
 """
+FILL_CODES = """
+INSERT INTO product_code (scope, kind, code, sku, since)
+SELECT 'c', 'EAN', k, k, now() FROM generate_series(0, 99999) AS g, concat('SKU-', lpad(g::text, 6, '0')) AS k
+"""
 FILL_LINES = """
 SET session_replication_role = replica;
 INSERT INTO import_line (import_id, key, version, value, dirty_since)
@@ -203,6 +212,7 @@ TABLES = (
         "marketplace_return",
         "publication",
         "live_offer",
+        "product_code",
         "plan",
         "plan_line",
     ),
@@ -268,6 +278,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
         await connection.execute(FILL_OFFERS)
         await connection.execute(FILL_PUBLICATIONS)
         await connection.execute(FILL_LIVE)
+        await connection.execute(FILL_CODES)
         await connection.execute(FILL_ORDERS)
         await connection.execute(FILL_AFTER_SALE)
         await connection.execute(

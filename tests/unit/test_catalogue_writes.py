@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from app.engine.bulk import SPELLINGS
 from app.mirakl import offer_schema
 from app.mirakl.imports import UnwritableText, csv_file, read_csv
 from app.mirakl.offer_files import OFFER_COLUMNS, offers_file
@@ -27,8 +28,10 @@ from app.mirakl.offer_schema import (
     EcoContribution,
     FieldValue,
     LiveOffer,
+    OfferDelete,
     OfferUpsert,
     VolumePrice,
+    spelled,
 )
 from app.mirakl.offers import OfferCalls
 from app.mirakl.prices import OfferPrices, PriceRow, prices_file
@@ -173,6 +176,22 @@ def test_a_file_of_offers_has_every_column_and_every_text_as_it_was(written: lis
         for price in () if isinstance(offer.all_prices, msgspec.UnsetType) else offer.all_prices:
             suffix = f"[channel={price.channel_code}]" if price.channel_code else ""
             assert Decimal(line[f"price{suffix}"]) == price.unit_origin_price
+
+
+@settings(max_examples=25)
+@given(offers(), st.integers(0, 7))
+def test_an_offer_spelled_otherwise_says_nothing_else(offer: OfferUpsert, spelling: int) -> None:
+    body, other = (json.loads(encoder.encode(spelled(offer, n))) for n in (0, spelling))
+    defaults = {"allow_quote_requests": False, "internal_description": "", "price_additional_info": ""}
+    assert defaults | body == defaults | other
+    assert body == json.loads(encoder.encode(offer))
+
+
+def test_each_spelling_of_an_offer_and_of_its_deletion_is_another_request(members: dict[str, Any]) -> None:
+    base = {name: members[name] for name in OfferDelete.__struct_fields__}
+    for offer in (OfferUpsert(**members), OfferDelete(**base)):
+        bodies = {encoder.encode(spelled(offer, spelling)) for spelling in range(SPELLINGS)}
+        assert len(bodies) == SPELLINGS
 
 
 @pytest.fixture

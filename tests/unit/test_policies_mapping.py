@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -23,9 +24,10 @@ from app.domain.listing import Attribute, Fault, Item, Row
 from app.policies.catalogue_map import CatalogueMap, Rule
 from app.policies.items import items_of
 from app.policies.mapping import row_of, stale_codes, stray_rules
-from app.policies.product_rules import faults_of, is_gtin, shared_codes
+from app.policies.product_rules import codes_of, faults_of, is_gtin, shared_codes
 
 EAN = "7300000000011"
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 TITLE = Attribute("title", "Title", "TEXT", required=True, locale="de_DE", rules=(("MAX_LENGTH", "20"),))
 COLOUR = Attribute("colour", "Colour", "LIST", required=True, value_list="COLOURS")
 MATERIAL = Attribute("material", "Material", "LIST_MULTIPLE_VALUES", value_list="MATERIALS")
@@ -268,9 +270,21 @@ def test_declared_rules_are_checked_and_new_ones_left_alone(
     assert [words in str(fault) for fault in found] == ([True] if words else []) if words else not found
 
 
-def test_a_code_shared_by_two_skus_holds_both() -> None:
+def test_a_code_shared_by_two_skus_holds_the_later_one_and_both_where_none_is_later() -> None:
     rows = [Row(Sku(sku), "K1", {"ean": code}) for sku, code in (("A", EAN), ("B", EAN), ("C", "7300000000028"))]
-    assert set(shared_codes(rows, ALL)) == {"A", "B"}
+    borne = {row.sku: codes_of(row, ALL) for row in rows}
+    assert borne["A"] == {("EAN", EAN)}
+    together = shared_codes(borne, {}, NOW)
+    assert {sku: str(fault) for sku, fault in together.items()} == {
+        "A": f"{EAN!r} is the EAN of B too; give each its own in Centra",
+        "B": f"{EAN!r} is the EAN of A too; give each its own in Centra",
+    }
+    first = {("EAN", EAN): {Sku("A"): NOW - timedelta(days=1)}}
+    assert set(shared_codes(borne, first, NOW)) == {"B"}
+    elsewhere = {("EAN", EAN): {Sku("X"): NOW - timedelta(days=1)}, ("UPC", EAN): {Sku("Y"): NOW - timedelta(days=9)}}
+    assert "is the EAN of X too" in str(shared_codes({Sku("A"): borne["A"]}, elsewhere, NOW)["A"])
+    crowd = {("EAN", EAN): {Sku(f"X{number}"): NOW for number in range(5)}}
+    assert "of X0, X1, X2 and 2 more too" in str(shared_codes({Sku("A"): borne["A"]}, crowd, NOW)["A"])
 
 
 @given(st.text(alphabet="0123456789", min_size=7, max_size=13))

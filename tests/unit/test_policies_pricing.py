@@ -8,11 +8,16 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.catalogue import Price
-from app.policies.pricing import Period, PricePolicy, PriceSet, Sale, jump, price_set
+from app.domain.ids import Sku
+from app.domain.listing import Offer
+from app.domain.live_offer import LiveOffer, LivePrice
+from app.flows.publishing.wire import upsert
+from app.policies.differences import differences
+from app.policies.pricing import Period, PricePolicy, PriceSet, Sale, jump, price_set, shown_set
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 WEB, SHOP, PRO, TEN, SALE, NEXT = 1, 7, 8, 9, 10, 11
@@ -139,3 +144,62 @@ def test_a_set_is_whole_and_within_the_guards_or_says_why(cents: dict[int, int],
             >= POLICY.floor
         )
         assert tag.discount is None or tag.discount < tag.amount
+
+
+# --------------------------------------------------------------------------------- prices that somebody else manages
+
+moments = st.sampled_from([None, NOW - timedelta(days=2), NOW, NOW + timedelta(days=2)])
+amounts = st.integers(0, 9_000).map(lambda cents: Decimal(cents) / 100)
+live_prices = st.builds(
+    LivePrice,
+    amounts,
+    st.lists(st.sampled_from(["BE", "PRO"]), unique=True, max_size=2).map(tuple),
+    starts_at=st.sampled_from([None, None, None, NOW]),
+    ends_at=st.sampled_from([None, None, None, NOW, NOW + timedelta(days=2)]),
+    discount=st.none() | amounts,
+    discount_starts_at=moments,
+    discount_ends_at=moments,
+    ranges=st.sampled_from([(), ((1, Decimal(9)), (5, Decimal(8)))]),
+)
+
+
+@given(
+    st.lists(live_prices, max_size=4, unique_by=lambda price: (bool(price.channels), price.starts_at, price.ends_at)),
+    st.booleans(),
+)
+def test_field_case_10_live_prices_said_again_differ_in_nothing_or_are_not_said(
+    prices: list[LivePrice], has_more: bool
+) -> None:
+    assume(all(price.discount is None or price.discount < price.amount for price in prices))
+    live = LiveOffer(Sku("VX-100-M"), "11", tuple(prices), has_more_prices=has_more)
+    found = shown_set(live, NOW)
+    if isinstance(found, list):
+        [words] = found
+        assert "in the back office, or publish its prices from here" in words
+        return
+    assert not has_more
+    assert live.default_price is not None
+    assert differences(None, found, live, NOW) == []
+    said = upsert(Offer(Sku("VX-100-M"), "7300000000011", "EAN", "11"), found, 4)
+    assert said.price == live.default_price.amount
+
+
+@pytest.mark.parametrize(
+    ("prices", "members", "words"),
+    [
+        ((), {}, "it has no default price"),
+        ((LivePrice(Decimal(9), channels=("BE",)),), {}, "it has no default price"),
+        ((LivePrice(Decimal(0)),), {}, "one is 0"),
+        ((LivePrice(Decimal(9)), LivePrice(Decimal(8), ("BE",)), LivePrice(Decimal(7), ("BE", "PRO"))), {}, "has two"),
+        ((LivePrice(Decimal(9)), LivePrice(Decimal(8), starts_at=NOW)), {}, "some hold for a time"),
+        ((LivePrice(Decimal(9)),), {"has_more_prices": True}, "some are of single customers"),
+        ((LivePrice(Decimal(9), discount=Decimal(8), discount_ends_at=BOTH.ends_at),), {}, "one date of two"),
+        ((LivePrice(Decimal(9)), LivePrice(Decimal(8), tuple(map(str, range(50))))), {}, "more than 50"),
+    ],
+)
+def test_prices_that_a_whole_offer_cannot_carry_are_named(
+    prices: tuple[LivePrice, ...], members: dict[str, bool], words: str
+) -> None:
+    found = shown_set(LiveOffer(Sku("VX-100-M"), "11", prices, **members), NOW)  # type: ignore[arg-type]
+    assert isinstance(found, list)
+    assert words in found[0]

@@ -299,3 +299,69 @@ def test_a_figure_that_is_missing_where_it_counts_is_never_a_number(
     outcome = available(holed, places, policy)
     counts = market_rule is not None and warehouse.direct and market_rule in warehouse.rules
     assert isinstance(outcome, Unreadable) is counts
+
+
+# --------------------------------------------------------------------------------------- by the marketplace's warehouse
+
+NORTH, SOUTH = "NORTH", "SOUTH"
+APART = replace(POLICY, warehouses={BORAS: NORTH, LYON: SOUTH})
+
+
+def apart(
+    free: dict[WarehouseId, int | None],
+    *,
+    offset: int = 0,
+    places: Topology | None = None,
+    policy: StockPolicy = APART,
+    unplaced: int = 0,
+) -> dict[str, int]:
+    found = number(available(size(free, offset=offset), places or topology(), policy, unplaced)).by_warehouse
+    assert found is not None
+    return dict(found)
+
+
+def test_each_warehouse_is_told_what_it_has_and_one_without_units_is_told_so() -> None:
+    assert apart({BORAS: 3, LYON: 4, DROPSHIP: 100}) == {NORTH: 3, SOUTH: 4}
+    assert apart({BORAS: 3}) == {NORTH: 3, SOUTH: 0}
+    assert number(available(size({BORAS: 3}), topology(), POLICY)).by_warehouse is None
+
+
+def test_a_warehouse_keeps_its_own_threshold_and_what_it_has_not_comes_off_the_one_named_last() -> None:
+    assert apart({BORAS: 10, LYON: 10}, places=topology(boras=4, lyon=1)) == {NORTH: 6, SOUTH: 9}
+    assert apart({BORAS: 1, LYON: 10}, places=topology(boras=4, lyon=1)) == {NORTH: 0, SOUTH: 6}
+    backwards = replace(APART, warehouses={LYON: SOUTH, BORAS: NORTH})
+    assert apart({BORAS: 10, LYON: 1}, places=topology(lyon=4), policy=backwards) == {SOUTH: 0, NORTH: 7}
+
+
+def test_all_else_that_is_kept_back_comes_off_the_warehouse_named_last_first() -> None:
+    stock: dict[WarehouseId, int | None] = {BORAS: 5, LYON: 3}
+    assert apart(stock, unplaced=2) == {NORTH: 5, SOUTH: 1}
+    assert apart(stock, policy=replace(APART, buffer=4)) == {NORTH: 4, SOUTH: 0}
+    assert apart(stock, offset=1, places=topology(boras=5)) == {NORTH: 5, SOUTH: 2}, "the offset beats the thresholds"
+    assert apart(stock, policy=replace(APART, cap=6)) == {NORTH: 5, SOUTH: 1}
+    assert apart(stock, unplaced=20) == {NORTH: 0, SOUTH: 0}
+
+
+def test_a_warehouse_without_a_code_is_not_offered_and_two_may_share_one() -> None:
+    assert apart({BORAS: 5, LYON: 3}, policy=replace(APART, warehouses={LYON: SOUTH})) == {SOUTH: 3}
+    assert apart({BORAS: 5, LYON: 3}, policy=replace(APART, warehouses={BORAS: NORTH, LYON: NORTH})) == {NORTH: 8}
+    elsewhere = available(size({BORAS: 5}), topology(), replace(APART, warehouses={OUTLET: SOUTH}))
+    assert (number(elsewhere).cause, number(elsewhere).by_warehouse) == (Cause.MAPPING, {SOUTH: 0})
+
+
+@given(sizes, topologies(), policies, small)
+def test_told_by_warehouse_it_is_the_same_quantity_and_none_is_below_zero(
+    a_size: Size, places: Topology, policy: StockPolicy, unplaced: int
+) -> None:
+    named = replace(policy, warehouses={w: f"M{w % 4}" for w in reversed(WAREHOUSES)})
+    whole, told = available(a_size, places, policy, unplaced), available(a_size, places, named, unplaced)
+    assert number(told).quantity == number(whole).quantity
+    found = number(told).by_warehouse
+    assert found is not None
+    assert found.keys() == set(named.warehouses.values())
+    assert sum(found.values()) == number(whole).quantity
+    assert min(found.values()) >= 0
+    assert number(told).steps[-1] == number(whole).steps[-1]
+    for code, units in found.items():
+        there = [max(0, a_size.free.get(w) or 0) for w, its in named.warehouses.items() if its == code]
+        assert units <= sum(there), "no warehouse is told more than it has"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.bulk import SPELLINGS
 from app.mirakl.imports import STOCK_COLUMNS, UnreadableReport, csv_file, read_report, read_stock_report, stock_file
 from app.mirakl.schema import StockLine, StockLineError
 
@@ -93,3 +94,20 @@ def test_no_report_breaks_the_reader(body: bytes) -> None:
 def test_a_report_over_our_own_file_names_our_own_lines(rows: list[tuple[int, str, str]]) -> None:
     body = csv_file(("l", "m", *STOCK_COLUMNS), [(str(n), words, sku, "1", "", "") for n, words, sku in rows])
     assert [(e.line, e.message, e.columns["offer-sku"]) for e in read_report(body, "offer-sku")] == rows
+
+
+@given(st.integers(1, 8), st.lists(st.lists(ANY_TEXT, min_size=8, max_size=8), max_size=4), st.integers(0, 10**6))
+def test_a_file_spelled_otherwise_says_the_same(columns: int, rows: list[list[str]], spelling: int) -> None:
+    names = [f"c{number}" for number in range(columns)]
+    usual, other = (
+        [dict(zip(table[0], row, strict=True)) for row in table[1:]]
+        for table in (parsed(csv_file(names, [row[:columns] for row in rows], spelling=s)) for s in (0, spelling))
+    )
+    assert usual == other
+    assert all(next(iter(row)) == "c0" for row in other)
+
+
+def test_each_spelling_of_a_stock_file_is_another_file() -> None:
+    files = {stock_file([StockLine("A", 60, "BORAS-1"), StockLine("B", 7)], spelling) for spelling in range(SPELLINGS)}
+    assert len(files) == SPELLINGS
+    assert csv_file(("a", "b", "c"), [("1", "2", "3")], spelling=1) == b'"a";"c";"b"\n"1";"3";"2"\n'

@@ -41,6 +41,7 @@ class Book:
     states: tuple[OfferState, ...] | None
     offer_fields: tuple[AdditionalField, ...]
     sales_channels: tuple[schema.Channel, ...] | None = None
+    logistic_classes: tuple[schema.LogisticClass, ...] | None = None
     unread: frozenset[str] = frozenset()
     """Codes that were never read: nothing can be checked by them."""
 
@@ -106,8 +107,10 @@ class Book:
         """What the marketplace lets an offer say."""
         fields = [one for one in self.offer_fields if one.entity == "OFFER"]
         zone = self.configuration.timezone if self.configuration is not None else None
+        classes = self.logistic_classes
         return OfferChoices(
             states=None if self.states is None else {state.code for state in self.states},
+            logistic_classes=None if classes is None else {one.code for one in classes},
             required_fields=tuple(one.code for one in fields if one.required),
             fields=None if "AF01" in self.unread else {one.code for one in fields},
             zone=zone_of(zone),
@@ -143,6 +146,7 @@ async def open_book(connection: Connection, scope: Scope) -> Book | None:
         await read("OF61", tuple[OfferState, ...]),
         await read("AF01", tuple[AdditionalField, ...]) or (),
         await read("CH11", tuple[schema.Channel, ...]),
+        await read("SH31", tuple[schema.LogisticClass, ...]),
         frozenset(unread),
     )
 

@@ -64,7 +64,15 @@ def live_offer(read: offer_schema.LiveOffer) -> LiveOffer:
         available_from=_instant(read.available_start_date),
         available_until=_instant(read.available_end_date),
         additional={one.code: one.value or "" for one in read.offer_additional_fields or ()},
+        has_more_prices=any(map(_is_of_some, read.prices or ())),
     )
+
+
+def _is_of_some(read: offer_schema.LivePrice) -> bool:
+    """A price that is not kept, or not whole."""
+    context = read.context or offer_schema.PriceContext()
+    is_of_customers = bool(context.customer_organization_ids or context.customer_group_ids)
+    return is_of_customers or any(one.unit_discount_price is not None for one in read.volume_prices or ())
 
 
 def _price(read: offer_schema.LivePrice) -> LivePrice | None:

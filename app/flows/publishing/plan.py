@@ -104,7 +104,7 @@ class Plan(Generic[T]):
         await publications.write_sent(connection, scope, self.kind, sent)
 
 
-def upload(turn: Pass, plan: Plan[T], post: Callable[[EffectId], Awaitable[Outcome[str]]]) -> Upload:
+def upload(turn: Pass, plan: Plan[T], post: Callable[[EffectId, int], Awaitable[Outcome[str]]]) -> Upload:
     """What leaves, as `engine/bulk` sends it."""
 
     async def write(connection: Connection) -> None:

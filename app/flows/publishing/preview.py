@@ -13,21 +13,22 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from app.domain.ids import MarketId, Sku
-from app.domain.listing import Item, Offer, Row
+from app.domain.ids import Sku
+from app.domain.listing import Fault, Item, Offer, Row
 from app.domain.stock import Topology, Unreadable
 from app.flows.prices import may_go, prices_of
 from app.flows.products import described
 from app.flows.publishing.book import Book, Sold, renamed, renaming, sold
 from app.flows.publishing.wire import deletion_of
+from app.flows.stock import stock_policy
 from app.policies.differences import differences
 from app.policies.items import items_of
 from app.policies.offer_terms import offer_of
-from app.policies.pricing import PricePolicy, PriceSet, jump, price_set
-from app.policies.product_rules import shared_codes
-from app.policies.stock import StockPolicy, available
+from app.policies.pricing import PricePolicy, PriceSet, jump, price_set, shown_set
+from app.policies.product_rules import codes_of, shared_codes
+from app.policies.stock import available
 from app.settings import Channel
-from app.store import live_offers, offers, plans, publications
+from app.store import live_offers, offers, plans, product_codes, publications
 from app.store.live_offers import Shown
 from app.store.offers import STOCK, StockOffer
 from app.store.pool import Connection
@@ -150,7 +151,7 @@ async def _page(
         One(one.sku, found[one.sku], shown.get(one.sku), one, {kind: told[kind].get(one.sku) for kind in Kind})
         for one in stock
     ]
-    kept_back = _products(page, ones, around) if PRODUCTS in around.channel.publishes else frozenset()
+    kept_back = await _products(connection, page, ones, around) if PRODUCTS in around.channel.publishes else frozenset()
     for one in ones:
         began = len(page.lines)
         quantity = _stock(page, one, around)
@@ -177,14 +178,7 @@ def _stock(page: Page, one: One, around: Around) -> int | None:
     settings = around.channel.stock
     if around.topology is None or not settings.on:
         return None
-    policy = StockPolicy(
-        MarketId(around.channel.market),
-        settings.buffer,
-        settings.cap,
-        settings.offset_per_warehouse,
-        settings.sell_preorders,
-    )
-    outcome = available(one.stock.size, around.topology, policy, one.stock.unplaced)
+    outcome = available(one.stock.size, around.topology, stock_policy(around.channel), one.stock.unplaced)
     problem = outcome.reason if isinstance(outcome, Unreadable) else ""
     if one.stock.sharing > 1:
         problem = f"{one.stock.sharing} sizes in Centra carry the SKU {one.sku}; give each its own"
@@ -195,13 +189,24 @@ def _stock(page: Page, one: One, around: Around) -> int | None:
     if quantity is None:
         page.lines.append(Line(STOCK, Action.HELD, one.sku, "quantity", "", str(live), (problem,)))
     elif quantity == live:
-        page.same[STOCK] += 1
+        _stock_apart(page, one, quantity, None if isinstance(outcome, Unreadable) else outcome.by_warehouse)
     else:
         action = Action.ZERO if quantity == 0 else Action.UP if quantity > live else Action.DOWN
         why = (outcome.steps[-1],) if not isinstance(outcome, Unreadable) and quantity == 0 else ()
         line = Line(STOCK, action, one.sku, "quantity", str(quantity), str(live), why, str(quantity), ("quantity",))
         page.lines.append(line)
     return quantity
+
+
+def _stock_apart(page: Page, one: One, quantity: int, by_warehouse: Mapping[str, int] | None) -> None:
+    """The sum is right; so may be each warehouse, where the marketplace shows them."""
+    ours, theirs = offers.apart(by_warehouse), one.stock.live_apart
+    if ours is None or theirs is None or ours == theirs:
+        page.same[STOCK] += 1
+        return
+    said, live = (", ".join(f"{code} {units}" for code, units in sorted(found.items())) for found in (ours, theirs))
+    member = "warehouses"
+    page.lines.append(Line(STOCK, Action.CHANGE, one.sku, member, said, live, (), str(quantity), (member,)))
 
 
 # ------------------------------------------------------------------------------------------------------------ prices
@@ -212,7 +217,9 @@ def _price(page: Page, one: One, around: Around) -> PriceSet | list[str] | None:
     if around.prices is None or one.sold is None or one.item is None:
         return None
     found = price_set(prices_of(one.sold.known), around.prices, around.now)
-    if one.shown is None or renamed(one.sold) or PRICES not in around.channel.publishes:
+    if one.shown is not None and PRICES not in around.channel.publishes:
+        return shown_set(one.shown.offer, around.now)  # somebody else's, which an offer keeps
+    if one.shown is None or renamed(one.sold):
         return found
     if isinstance(found, list):
         page.lines.append(Line(PRICES, Action.HELD, one.sku, reasons=tuple(found)))
@@ -264,8 +271,7 @@ def _offer(page: Page, one: One, around: Around, price: PriceSet | list[str] | N
     assert around.book is not None
     offer = offer_of(one.item, around.book.map.offer, around.book.choices, around.book.map.language)
     faults = [str(fault) for fault in offer] if isinstance(offer, list) else []
-    sent = one.told[Kind.PRICES]
-    if isinstance(price, list) and (sent is None or sent.sent_body is None):  # else it carries the prices sent last
+    if isinstance(price, list) and _needs_price(one, offer, around):
         faults += price
     if product_is_held and one.shown is None:
         faults.append("the marketplace does not know its product yet, which is held")
@@ -280,6 +286,15 @@ def _offer(page: Page, one: One, around: Around, price: PriceSet | list[str] | N
         page.lines.append(line)
     else:
         page.same[OFFERS] += 1
+
+
+def _needs_price(one: One, offer: Offer | list[Fault], around: Around) -> bool:
+    """Whether it can't leave without: else it carries the prices sent last, or does not leave at all."""
+    if PRICES in around.channel.publishes:
+        sent = one.told[Kind.PRICES]
+        return sent is None or sent.sent_body is None
+    told = one.told[Kind.OFFERS]
+    return not (isinstance(offer, Offer) and told is not None and told.is_live(digest_of(offer)))
 
 
 def _leaving(page: Page, one: One, around: Around) -> None:
@@ -298,7 +313,7 @@ def _leaving(page: Page, one: One, around: Around) -> None:
 # ---------------------------------------------------------------------------------------------------------- products
 
 
-def _products(page: Page, ones: Sequence[One], around: Around) -> frozenset[Sku]:
+async def _products(connection: Connection, page: Page, ones: Sequence[One], around: Around) -> frozenset[Sku]:
     """Lines for the products of a page; the SKUs whose product can't be sent and was never there."""
     book = around.book
     assert book is not None
@@ -312,8 +327,11 @@ def _products(page: Page, ones: Sequence[One], around: Around) -> frozenset[Sku]
             rows[one.sku] = outcome
         elif outcome is not None:
             faults[one.sku] = tuple(map(str, outcome))
-    attributes = [one for row in rows.values() for one in book.attributes(row.hierarchy)]
-    faults |= {sku: (str(fault),) for sku, fault in shared_codes(rows.values(), attributes).items()}
+    borne = {sku: codes_of(row, book.attributes(row.hierarchy)) for sku, row in rows.items()}
+    bearers = await product_codes.read(
+        connection, around.channel.id, {code for codes in borne.values() for code in codes}
+    )
+    faults |= {sku: (str(fault),) for sku, fault in shared_codes(borne, bearers, around.now).items()}
     by_sku = {one.sku: one for one in ones}
     for sku in sorted(faults):
         page.lines.append(Line(PRODUCTS, Action.HELD, sku, reasons=faults[sku]))

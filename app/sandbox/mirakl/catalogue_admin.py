@@ -2,7 +2,7 @@
 
 POST /_sandbox/catalogue {"attributes": [{"code", "hierarchy" "", "label", "type", "requirement_level", ...}],
     "hierarchies": [{"code", "label", "parent_code"}], "close": [hierarchy codes], "channels": {code: label},
-    "logistic_classes": {code: label}, "values": {list code: {value code: label, null takes it away}}}
+    "logistic_classes": {code: label}, "values": {list code: {value code: label}}}, where a null takes one away
     -> {"hierarchies", "attributes", "values_lists": how many there are}; the operator changes its reference data
 POST /_sandbox/products {"products": [{"sku", "category", "title", "ean"}]} the operator has them already
 POST /_sandbox/products {"verdicts": [{"sku" (the shop's), "kind" REJECTED | NOT_ACCEPTED_IN_TIME |
@@ -135,7 +135,8 @@ def _change(catalogue: Catalogue, members: dict[str, Any]) -> None:
     for code in members.get("close", ()):
         catalogue.close_category(str(code))
     catalogue.channels |= members.get("channels", {})
-    catalogue.logistic_classes |= members.get("logistic_classes", {})
+    classes = catalogue.logistic_classes | members.get("logistic_classes", {})
+    catalogue.logistic_classes = {code: label for code, label in classes.items() if label is not None}
     for name, changes in members.get("values", {}).items():
         merged = catalogue.values.get(name, {}) | changes
         catalogue.values[name] = {code: label for code, label in merged.items() if label is not None}

@@ -123,7 +123,8 @@ class Shop:
     def put_offers(self, given: Iterable[dict[str, Any]]) -> int:
         """Creates offers, or overwrites members of known ones; returns how many were given.
 
-        Members beside `sku`, `active`, `ean` and `product_sku` are named and typed as OF24's.
+        `warehouses` are {code: quantity}; members beside that, `sku`, `active`, `ean` and `product_sku` are named and
+        typed as OF24's.
         """
         at, zone, count = self.kernel.clock.timestamp(), self.mirrors.zone, 0
         for members in given:
@@ -142,6 +143,8 @@ class Shop:
             offer.updated_at = at
             if "quantity" in told:
                 offer.set_quantity(told["quantity"], "", at)
+            for code, quantity in members.get("warehouses", {}).items():
+                offer.set_quantity(int(quantity), str(code), at)
         return count
 
     def new_offer(self, sku: str, product_sku: str) -> Offer:

@@ -3,6 +3,7 @@
 -- $1 channel, $2 source, $3 SKUs. Index: the primary keys, size_sku, reservation_open.
 SELECT k.sku, o.sku IS NOT NULL AS listed, coalesce(o.live, false) AS live, o.stock_sent, o.stock_sent_version,
        o.stock_confirmed, o.stock_confirmed_version, o.stock_voided_version, o.stock_approved_version, o.live_read_at,
+       o.stock_confirmed_apart, o.live_apart,
        s.size_id, s.read_at, s.free, s.stock_offset, s.active, s.preorder, s.deleted, coalesce(s.sharing, 0) AS sharing,
        coalesce(u.units, 0)::integer AS unplaced,
        EXISTS (SELECT FROM publication AS p
