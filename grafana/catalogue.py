@@ -113,7 +113,7 @@ WHY: list[Panel] = [
         "Why not: held and rejected SKUs by their first reason",
         "The longest bar is the mend that helps most; what a reason quotes or counts is left out (…, N).",
         "short",
-        (f"topk(8, {total('publication_reasons', 'state, reason')})", "{{state}}: {{reason}}"),
+        (f"topk(8, {total('publication_reason_keys', 'state, reason')})", "{{state}}: {{reason}}"),
         NONE_IS_GOOD,
         width=16,
     ),

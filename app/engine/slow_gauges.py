@@ -65,13 +65,13 @@ async def read_publications(services: Services, _: Mapping[Place, Team]) -> None
     published = [(channel.id, kind) for channel in services.settings.channel for kind in channel.publishes]
     none = {(scope, kind, state.value): (0, 0.0) for scope, kind in published for state in Standing}
     there = {(r.scope, r.kind.value, r.state.value): (r.keys, _age(now, r.oldest)) for r in counted}
-    for gauge in (metrics.publication_keys, metrics.publication_oldest_seconds, metrics.publication_reasons):
+    for gauge in (metrics.publication_keys, metrics.publication_oldest_seconds, metrics.publication_reason_keys):
         gauge.clear()
     for labels, (keys, oldest) in (none | there).items():
         metrics.publication_keys.labels(*labels).set(keys)
         metrics.publication_oldest_seconds.labels(*labels).set(oldest)
     for *named, keys in why:
-        metrics.publication_reasons.labels(*named).set(keys)
+        metrics.publication_reason_keys.labels(*named).set(keys)
 
 
 async def read_ages(services: Services, _: Mapping[Place, Team]) -> None:

@@ -77,8 +77,8 @@ publication_oldest_seconds = _gauge(
     "Since when the longest of them stands so, such as waiting for the operator (database).",
     ["scope", "kind", "state"],
 )
-publication_reasons = _gauge(
-    "centra_mirakl_publication_reasons",
+publication_reason_keys = _gauge(
+    "centra_mirakl_publication_reason_keys",
     "SKUs that are held or rejected by the first reason, the most frequent of each channel and kind (database).",
     ["scope", "kind", "state", "reason"],
 )

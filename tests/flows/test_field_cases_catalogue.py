@@ -13,8 +13,8 @@ import msgspec
 from app.commands.lab import LIST
 from app.store.marks import Mark
 from tests.faults.every import by_command
-from tests.flows.catalogue import clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
-from tests.flows.service import FR, SOURCE, Service, until
+from tests.flows.catalogue import SCALE, clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
+from tests.flows.service import FR, SOURCE, Service, deployed, serving, shape, until
 
 
 def slower(days: int) -> dict[str, object]:
@@ -122,6 +122,31 @@ async def test_field_case_11_no_whole_offer_carries_a_price_past_its_guard(datab
         assert (await service.command("catalogue", "release", FR, "--all")).code == 0
         await stand(service, "prices", "live", skus)
         assert {offer["price"] for offer in (await live(service)).values()} == {8.99}
+
+
+@by_command
+async def test_field_case_11_the_first_price_counts_from_the_one_that_is_there(database_url: str) -> None:
+    """An offer that another tool made has a price, from which ours must not move too far either."""
+    centra = {"catalogue": {"sizes": 0, "fta": 9, "clothing": {"products": 1, "fta": 9}}}
+    wanted = shape(channels=(FR,), scale=SCALE, import_seconds=1.0, catalogue={FR: ""}, centra=centra)
+    async with deployed(database_url, wanted) as place:
+        [product] = await clothes(place)
+        sizes = [size for variant in product["variants"] for size in variant["sizes"]]
+        known = [{"sku": f"P-{s['sku']}", "category": "112", "title": "Pull", "ean": s["ean"]} for s in sizes]
+        there = [{"sku": s["sku"], "quantity": 1, "price": 59.9, "product_sku": f"P-{s['sku']}"} for s in sizes]
+        await place.admin.post(place.mirakl(), "/_sandbox/products", {"products": known})
+        await place.admin.post(place.mirakl(), "/_sandbox/offers", {"offers": there})
+        await edit(place, {"product": product["id"], "display": {"prices": {str(LIST): "10.00"}}})
+        async with serving(place) as service:
+            await put_map(service.parts.database, FR, map_of(FR))
+            skus = skus_of(product)
+            rows = await stand(service, "prices", "held", skus)
+            assert "the price moves by 83 % (59.9 → 10.00 EUR)" in rows[skus[0]]["reasons"]
+            await stand(service, "offers", "live", skus)
+            assert {(one["price"], one["leadtime_to_ship"]) for one in (await live(service)).values()} == {(59.9, 2)}
+            assert (await service.command("catalogue", "release", FR, "--all")).code == 0
+            await stand(service, "prices", "live", skus)
+            assert {one["price"] for one in (await live(service)).values()} == {10.0}
 
 
 PRICES = f"""[channel.prices]
