@@ -11,10 +11,12 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana import dispatch, money, orders, overview, platform, stock
+from grafana import catalogue, dispatch, money, orders, overview, platform, stock
 
 FOLDER = Path(__file__).resolve().parent / "dashboards"
-DASHBOARDS = {f"{module.NAME}.json": module.build for module in (overview, orders, stock, dispatch, money, platform)}
+DASHBOARDS = {
+    f"{module.NAME}.json": module.build for module in (overview, orders, stock, catalogue, dispatch, money, platform)
+}
 
 
 def written(name: str) -> str:

@@ -29,7 +29,7 @@ from app.policies.catalogue_map import CatalogueMap
 from app.policies.items import items_of
 from app.policies.mapping import folded, hierarchy_of
 from app.settings import SettingsError
-from app.store import mirrors, products, publications
+from app.store import mirrors, products, publications, reservations
 from app.store.effects import audit
 from app.store.marks import Mark
 from app.store.pool import Connection, Transaction
@@ -53,6 +53,7 @@ async def import_map(console: Console, channel: str, file: Path, *, who: str, wh
             before = await mirrors.read_mirror(tx.connection, scope, MAP, CatalogueMap)
             was = None if before is None else digest_of(before.value)
             await mirrors.write_mirror(tx.connection, scope, MAP, catalogue)
+            await mirrors.write_cursor(tx.connection, scope, CATALOGUE_WATCH, None)
             await audit(tx.connection, scope, who, "catalogue map", was, digest_of(catalogue), why)
             tx.mark([Mark(scope, CATALOGUE_WATCH, CATALOGUE_WATCH)])
 
@@ -69,7 +70,7 @@ async def import_map(console: Console, channel: str, file: Path, *, who: str, wh
     if not book.declared:
         console.print(f"what {scope} requires was never read: is the service running, and the catalogue on?")
         return
-    for fault in gaps(book):
+    for fault in gaps(book, told.channels.by_id()[scope]):
         console.print(f"  {fault}", markup=False)
 
 
@@ -115,7 +116,7 @@ async def coverage(console: Console, channel: str) -> None:
     console.print(table)
     for name, count in unmapped.most_common():
         console.print(f"{count} SKUs in Centra's category {name or '(none)'} are not mapped", markup=False)
-    for fault in gaps(book):
+    for fault in gaps(book, told.channels.by_id()[scope]):
         console.print(f"! {fault}", markup=False)
     if states:
         console.print("products: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
@@ -238,6 +239,9 @@ async def rename(console: Console, channel: str, sku: str, *, who: str, why: str
                 raise DeclinedError(f"{sku} is what the size bears now; name the SKU that it bore before")
             await products.let_go(tx.connection, source, sku)
             others = known.named_before
+            await reservations.lock(tx.connection, source, [sku, *others])
+            for now in borne.intersection(others):
+                await reservations.rename(tx.connection, source, sku, now)
             await audit(tx.connection, scope, who, f"sku:{sku}", sku, ", ".join(others), why)
             for one in told.channels.channel:
                 tx.mark(Mark(one.id, flow, key) for flow in one.publishes for key in (sku, *others))

@@ -79,7 +79,7 @@ async def demo(console: Console, *, act: Act, report: Path | None, keep: bool) -
 
 async def play_act(running: Lab, progress: Progress, act: Act, found: Report) -> Show:
     """Play it on what runs, and count the calls that it made."""
-    found.channels, found.sizes = list(running.mirakl), running.shape.sizes
+    found.channels = list(running.mirakl)
     async with connect(running.dsn, work_size=2, desk_size=2) as database:
         show = await act.scene(Play(running, database, progress, found))
     await _count_calls(running, found)
@@ -127,11 +127,10 @@ def _ceiling(code: str, *, centra: bool) -> str:
 
 
 def _show_end(console: Console, found: Report) -> None:
-    colour = "green" if found.good else "red"
-    console.print(
-        f"[bold {colour}]{found.differences} differences of stock, {len(found.faults)} faults,"
-        f" {found.ceilings_exceeded} calls over a ceiling, {found.held} SKUs held[/], in {found.real_seconds} s"
-    )
+    words = [f"{len(found.faults)} faults", f"{found.ceilings_exceeded} calls over a ceiling"]
+    if found.sizes:
+        words = [f"{found.differences} differences of stock", *words, f"{found.held} SKUs held"]
+    console.print(f"[bold {'green' if found.good else 'red'}]{', '.join(words)}[/], in {found.real_seconds} s")
 
 
 async def _keep(console: Console, running: Lab, replica: Replica) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import anyio
 import msgspec
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_catalogue_cast import BROKEN, PRODUCTS, Broken, SoldProduct
+from app.commands.demo_catalogue_words import MAPS, Words, show_words, words_of
 from app.commands.lab import MARKET, Json, Lab, Shape
 from app.store import publications
 from app.store.pool import Database
@@ -39,7 +39,6 @@ CODES = (
     *("OF24", "OF01", "OF02", "OF03", "PRI01", "PRI02", "PRI03", "STO01", "STO02"),
 )
 """Calls that belong to the catalogue, and are shown."""
-MAPS = Path(__file__).parent / "maps"
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.3
 MOST = 10_000
@@ -82,9 +81,11 @@ class Explained:
 
 @dataclass(slots=True)
 class Told:
-    """How the act ended. `products`: counts of them."""
+    """How the act ended. `products`: counts of them; `words`: one of them, as the marketplaces were told of it."""
 
     products: dict[str, int] = field(default_factory=dict)
+    words: Words = field(default_factory=dict)
+    channels: Sequence[str] = ()
     explained: list[Explained] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -107,18 +108,24 @@ class Told:
 
 async def prepare_catalogue(running: Lab) -> None:
     """Break twelve products, and import the map of each marketplace."""
-    products = await _products(running)
-    changes: list[Json] = [change for one in BROKEN for change in one.changes(products[one.place])]
+    await break_products(running, list(running.mirakl), {one.place: one for one in BROKEN})
+    async with anyio.create_task_group() as group:
+        for channel in running.mirakl:
+            group.start_soon(running.command, "catalogue", "import", channel, str(MAPS / f"{channel}.toml"))
+
+
+async def break_products(running: Lab, channels: Iterable[str], broken: Mapping[int, Broken]) -> None:
+    """Break products in Centra, by their places in its list, or have the operators of these channels reject them."""
+    products = await products_of(running)
+    changes: list[Json] = [change for place, one in broken.items() for change in one.changes(products[place])]
     await running.ask(running.centra, "/_sandbox/catalogue", {"changes": changes})
     rejected: list[Json] = [
         {"sku": sku, "kind": "REJECTED", "reason_code": "IMAGE", "reason_label": one.reason, "message": "see the guide"}
-        for one in BROKEN
-        for sku in (products[one.place].skus if one.reason else ())
+        for place, one in broken.items()
+        for sku in (products[place].skus if one.reason else ())
     ]
-    async with anyio.create_task_group() as group:
-        for channel, address in running.mirakl.items():
-            await running.ask(address, "/_sandbox/products", {"verdicts": rejected})
-            group.start_soon(running.command, "catalogue", "import", channel, str(MAPS / f"{channel}.toml"))
+    for channel in channels:
+        await running.ask(running.mirakl[channel], "/_sandbox/products", {"verdicts": rejected})
 
 
 async def play_catalogue(play: Play) -> Show:
@@ -130,7 +137,7 @@ async def play_catalogue(play: Play) -> Show:
 
 async def _play(running: Lab, database: Database, progress: Progress) -> Told:
     told = Told()
-    products = await _products(running)
+    products = await products_of(running)
     places = {one.place: one for one in BROKEN}
     broken = {products[place].number: one for place, one in places.items()}
     whole = [product for place, product in enumerate(products) if place not in places]
@@ -162,12 +169,14 @@ async def _play(running: Lab, database: Database, progress: Progress) -> Told:
     whole += mended
     await _until_live(running, progress, tasks, whole)
     live = live_ones(await _read(running))
+    told.words, told.channels = await words_of(running, whole[0].skus), list(running.mirakl)
     told.products |= {"mended": len(mended), "live_after_mending": len(live)}
     told.faults += differences(live, {product.number for product in whole})
     return told
 
 
-async def _products(running: Lab) -> list[SoldProduct]:
+async def products_of(running: Lab) -> list[SoldProduct]:
+    """The clothing in Centra."""
     answer = await running.ask(running.centra, f"/_sandbox/catalogue?limit={PRODUCTS}")
     return msgspec.convert(answer["products"], list[SoldProduct])
 
@@ -178,7 +187,7 @@ async def _read(running: Lab) -> Ends:
         channel: msgspec.convert((await running.ask(address, "/_sandbox/offers/live"))["offers"], dict[str, LiveOffer])
         for channel, address in running.mirakl.items()
     }
-    return Ends(await _products(running), msgspec.convert(sellable, dict[str, int]), live)
+    return Ends(await products_of(running), msgspec.convert(sellable, dict[str, int]), live)
 
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -246,6 +255,7 @@ async def _explained(running: Lab, database: Database, products: Sequence[SoldPr
 
 def show_catalogue(console: Console, told: Told) -> None:
     """The broken products with the words that a merchandiser reads, and how many are live."""
+    show_words(console, told.words, told.channels)
     table = Table("product", "what is wrong", title_justify="left")
     table.add_column("what a merchandiser reads", overflow="fold")
     table.title = "products that are not live, and why"
@@ -258,6 +268,8 @@ def show_catalogue(console: Console, told: Told) -> None:
     console.print(
         f"{counts['live']} of {counts['all']} products live on both marketplaces, {counts['explained']} explained;"
         f" {counts['mended']} mended in Centra, then {counts['live_after_mending']} live\n"
+        "(live: every size is on offer, with its price and its stock, by the marketplace's own list; a product that is"
+        " broken holds itself and no other)\n"
     )
     for words in told.faults:
         console.print(words, style="red", markup=False)

@@ -17,6 +17,7 @@ PICTURE = "media.northwater.example/new.jpg"
 
 class SoldSize(msgspec.Struct, frozen=True):
     sku: str
+    ean: str | None = None
 
 
 class SoldVariant(msgspec.Struct, frozen=True):
@@ -34,8 +35,12 @@ class SoldProduct(msgspec.Struct, frozen=True):
     variants: list[SoldVariant]
 
     @property
+    def sizes(self) -> list[SoldSize]:
+        return [size for variant in self.variants for size in variant.sizes]
+
+    @property
     def skus(self) -> list[str]:
-        return [size.sku for variant in self.variants for size in variant.sizes]
+        return [size.sku for size in self.sizes]
 
     @property
     def price(self) -> float:

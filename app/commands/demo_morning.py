@@ -1,7 +1,8 @@
 """The act `morning` of the demo: a shop as people find it after a night, with work for every team that owns some.
 
-Orders come in the evening, and each meets something that the service must not decide by itself. Thirteen hours go by,
-and nobody looks. Played for `--keep`: the manual's morning round is walked on it, by people and by a test.
+Orders come in the evening, and each meets something that the service must not decide by itself; so do three products of
+the clothing that one of the marketplaces is told of. Thirteen hours go by, and nobody looks. Played for `--keep`: the
+manual's morning round is walked on it, by people and by a test.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_after_ends import read_after_sale
 from app.commands.demo_after_sale import columns
 from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, Line, Scene, Stage, Story
+from app.commands.demo_catalogue import break_products, products_of
+from app.commands.demo_catalogue_cast import BROKEN
+from app.commands.demo_catalogue_words import MAPS
 from app.commands.demo_orders import sell_out
 from app.commands.demo_stock import amid_stock
 from app.commands.lab import MARKET, Json, Lab, Replica, Shape
@@ -37,11 +41,14 @@ from app.store.time import advance, set_rate_at
 SCALE = 120.0
 NIGHT_SECONDS = 13 * 3_600.0
 """App seconds: more than half of the day that the marketplaces give for accepting."""
-SIZES, PLENTY = 60, 12
+PRODUCTS, PLENTY = 16, 12
 ORDERS = 'short = "hold"'
+UNTOLD = 'products = "off"\noffers = "off"\n[channel.prices]\nmode = "off"'
 SHAPE = Shape(
-    sizes=SIZES,
+    sizes=0,
     scale=SCALE,
+    centra={"catalogue": {"sizes": 0, "clothing": {"products": PRODUCTS, "fta": 2 * PLENTY}}},
+    catalogue={"demo-se": UNTOLD},
     orders="on",
     order_lines={"demo-fr": ORDERS, "demo-se": ORDERS},
     after_sale="returns = { poll_seconds = 300 }",
@@ -125,11 +132,47 @@ STORIES: tuple[Story, ...] = (
     Story("no balance", SE, "NIGHT-20-A", (Line(7, 2),), _no_balance, 1),
     Story("an order as most are", SE, "NIGHT-21-A", (Line(8, 2),), _sent, 1),
 )
-EXPECTED: Mapping[str, int] = {Team.OPERATIONS: 5, Team.WAREHOUSE: 1, Team.FINANCE: 3, Team.CUSTOMER_SERVICE: 1}
+EXPECTED: Mapping[str, int] = {
+    Team.OPERATIONS: 5,
+    Team.WAREHOUSE: 1,
+    Team.ECOMMERCE: 16,
+    Team.FINANCE: 3,
+    Team.CUSTOMER_SERVICE: 1,
+}
 SKUS = 9
+CHEAP = "a price below the floor"
+ODD = {
+    13: "a colour that is not mapped",
+    14: CHEAP,
+    15: "the operator rejects its picture",
+}
+"""Products that ecommerce has to look at, by their places."""
 
 
 # --------------------------------------------------------------------------------------------------------- playing
+
+
+async def prepare_morning(running: Lab) -> None:
+    """Both marketplaces have the offers already; one of them is told of products, three of which are odd."""
+    products = await products_of(running)
+    known: list[Json] = [
+        {"sku": f"P-{size.sku}", "category": "112", "title": one.name, "ean": size.ean}
+        for place, one in enumerate(products)
+        for size in (one.sizes if place not in ODD or ODD[place] == CHEAP else ())
+    ]
+    offers: list[Json] = [
+        {"sku": sku, "quantity": 0, "price": one.price, "product_sku": f"P-{sku}"}
+        for one in products
+        for sku in one.skus
+    ]
+    told = list(running.mirakl)[FR]
+    for channel, address in running.mirakl.items():
+        if channel == told:
+            await running.ask(address, "/_sandbox/products", {"products": known})
+        await running.ask(address, "/_sandbox/offers", {"offers": offers})
+    by_way = {one.way: one for one in BROKEN}
+    await break_products(running, [told], {place: by_way[way] for place, way in ODD.items()})
+    await running.command("catalogue", "import", told, str(MAPS / f"{told}.toml"))
 
 
 async def play_morning(play: Play) -> Show:
@@ -210,4 +253,12 @@ def show_morning(console: Console, found: Found) -> None:
     console.print("begin with the morning round of docs/manual/operations.md\n", highlight=False)
 
 
-ACT = Act("morning", SHAPE, amid_stock(play_morning), keep=by_day, columns=columns, shows_calls=False)
+ACT = Act(
+    "morning",
+    SHAPE,
+    amid_stock(play_morning),
+    prepare=prepare_morning,
+    keep=by_day,
+    columns=columns,
+    shows_calls=False,
+)

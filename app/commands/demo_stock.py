@@ -13,7 +13,7 @@ from rich.table import Table
 from app.commands.demo_act import Play, Scene, Show
 from app.commands.demo_orders import differences
 from app.commands.demo_report import Report
-from app.commands.lab import Lab
+from app.commands.lab import MARKET, Lab
 from app.store.offers import STOCK
 from app.store.pool import Database
 from app.store.statements import sql
@@ -31,7 +31,10 @@ def amid_stock(*scenes: Scene) -> Scene:
 
     async def play_all(play: Play) -> Show:
         running, progress, found = play.running, play.progress, play.found
-        total = running.shape.sizes * len(running.mirakl)
+        sellable = (await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}"))["sellable"]
+        assert isinstance(sellable, dict)
+        found.sizes = len(sellable)
+        total = found.sizes * len(running.mirakl)
         first = progress.add_task("first push: offers of both channels", total=total)
         await _until_equal(running, progress, first, total, FIRST_SECONDS)
         last_import = await play.database.desk.fetchval(sql("import/newest")) or 0

@@ -18,11 +18,20 @@ from app.clock import monotonic
 from app.domain.teams import Team
 from app.engine.flow import Services
 from app.engine.loop_delay import watch_loop
-from app.engine.slow_gauges import read_differences, read_ratings, read_silence, read_size, tell_expiry, tell_levels
+from app.engine.slow_gauges import (
+    read_ages,
+    read_differences,
+    read_publications,
+    read_ratings,
+    read_silence,
+    read_size,
+    tell_expiry,
+    tell_levels,
+)
 from app.engine.wakeups import Place
 from app.mirakl.quotas import spacing_seconds
 from app.settings import Channels
-from app.store import held, orders, publications, threads, watch
+from app.store import held, orders, threads, watch
 from app.store.census import FlowCensus, census, dead_letters
 from app.store.orders import Watch
 from app.store.pool import DATABASE_AWAY
@@ -30,6 +39,7 @@ from app.telemetry import metrics
 
 EVERY_SECONDS = 5.0
 SLOWLY_SECONDS = 60.0
+"""App seconds."""
 SHARE_OF_TIME = 0.05
 """Counting may take a twentieth of the time; a large backlog is counted less often."""
 NOTHING_OPEN = Watch(0, None, 0.0, None, 0, 0)
@@ -48,7 +58,8 @@ async def keep_gauges(services: Services, places: Mapping[Place, Team]) -> None:
     async def slowly() -> None:
         while True:
             _, seconds = await _read_all(services, places, SLOW)
-            await anyio.sleep(max(SLOWLY_SECONDS, seconds / SHARE_OF_TIME))
+            usual = max(EVERY_SECONDS, SLOWLY_SECONDS / services.clock.scale)
+            await anyio.sleep(max(usual, seconds / SHARE_OF_TIME))
 
     async with anyio.create_task_group() as beside:
         beside.start_soon(watch_loop)
@@ -109,18 +120,6 @@ async def _read_buyers(services: Services, _: Mapping[Place, Team]) -> None:
         metrics.open_incidents.labels(scope).set(row.incidents)
 
 
-async def _read_publications(services: Services, _: Mapping[Place, Team]) -> None:
-    async with services.database.desk.acquire() as connection:
-        counted = await publications.watch(connection)
-    metrics.publication_keys.clear()
-    metrics.publication_oldest_seconds.clear()
-    now = services.clock.now()
-    for row in counted:
-        labels = (row.scope, row.kind.value, row.state.value)
-        metrics.publication_keys.labels(*labels).set(row.keys)
-        metrics.publication_oldest_seconds.labels(*labels).set(_age(now, row.oldest))
-
-
 async def _read_flows(services: Services, places: Mapping[Place, Team]) -> None:
     now = services.clock.now()
     counted = {(row.scope, row.flow): row for row in await census(services.database)}
@@ -179,7 +178,14 @@ async def _read_pending(services: Services, places: Mapping[Place, Team]) -> Non
 
 Reading: TypeAlias = Callable[[Services, Mapping[Place, Team]], Awaitable[None]]
 QUICK: Sequence[Reading] = (_read_orders, _read_flows, _read_held, _read_pending, _read_buyers)
-SLOW: Sequence[Reading] = (read_differences, read_silence, read_size, read_ratings, _read_publications)
+SLOW: Sequence[Reading] = (
+    read_differences,
+    read_silence,
+    read_size,
+    read_ratings,
+    read_publications,
+    read_ages,
+)
 
 
 def _age(now: datetime, since: datetime | None) -> float:

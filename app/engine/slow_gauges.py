@@ -10,7 +10,8 @@ from app.engine.flow import Services
 from app.engine.wakeups import Place
 from app.policies.ratings import Standing, standing
 from app.settings import Channels
-from app.store import ratings, watch
+from app.store import mirrors, publications, ratings, watch
+from app.store.publications import Standing as PublicationStanding
 from app.telemetry import metrics
 
 CONNECTION_STATES = ("active", "idle", "idle in transaction")
@@ -79,3 +80,33 @@ async def read_size(services: Services, _: Mapping[Place, Team]) -> None:
     for table, (rows, dead) in found.tables.items():
         metrics.table_rows.labels(table).set(rows)
         metrics.table_dead_rows.labels(table).set(dead)
+
+
+async def read_publications(services: Services, _: Mapping[Place, Team]) -> None:
+    """How products, offers and prices stand, and why not. Every state has a value, so that a rise from none is seen."""
+    async with services.database.desk.acquire() as connection:
+        counted, why = await publications.watch(connection), await publications.reasons(connection)
+    now = services.clock.now()
+    published = [(channel.id, kind) for channel in services.settings.channel for kind in channel.publishes]
+    none = {(scope, kind, state.value): (0, 0.0) for scope, kind in published for state in PublicationStanding}
+    there = {(r.scope, r.kind.value, r.state.value): (r.keys, _age(now, r.oldest)) for r in counted}
+    for gauge in (metrics.publication_keys, metrics.publication_oldest_seconds, metrics.publication_reason_keys):
+        gauge.clear()
+    for labels, (keys, oldest) in (none | there).items():
+        metrics.publication_keys.labels(*labels).set(keys)
+        metrics.publication_oldest_seconds.labels(*labels).set(oldest)
+    for *named, keys in why:
+        metrics.publication_reason_keys.labels(*named).set(keys)
+
+
+async def read_ages(services: Services, _: Mapping[Place, Team]) -> None:
+    """How old that is by which we decide."""
+    async with services.database.desk.acquire() as connection:
+        found = await mirrors.ages(connection)
+    now = services.clock.now()
+    for scope, name, at in found:
+        metrics.mirror_age_seconds.labels(scope, name).set(_age(now, at))
+
+
+def _age(now: datetime, since: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())

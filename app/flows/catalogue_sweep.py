@@ -2,6 +2,7 @@
 
 One key, on a timer. A walk begins a little before the last one began, since a product that changes meanwhile moves
 away. After a walk over all of them, products that it did not meet are read by their ids: those that are gone leave.
+A channel whose settings were changed looks at everything again (flow `catalogue_watch`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.flows.catalogue import CATALOGUE, published, store_of, store_products
+from app.flows.catalogue_watch import look_again
 from app.store import mirrors, products
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict, Waiting
@@ -85,6 +87,8 @@ async def _store(turn: Pass, walk: Walk, page: ProductsPage, read_at: datetime) 
         if page.is_last and walk.since is None and walk.began_at is not None:
             unseen = await products.unseen(tx.connection, turn.scope, datetime.fromisoformat(walk.began_at))
             tx.mark(Mark(turn.scope, CATALOGUE, str(product_id)) for product_id in unseen)
+        if page.is_last:
+            await look_again(tx, services.settings)
         await mirrors.write_cursor(tx.connection, turn.scope, CATALOGUE_SWEEP, after)
         return changed
 

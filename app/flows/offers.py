@@ -28,6 +28,7 @@ from app.engine.bulk import Bulk, LineError, Progress, hand_back, progress_of, s
 from app.engine.flow import Flow, Pass, Services
 from app.flows.prices import PRICES, may_go, price_policy, prices_of
 from app.flows.publishing.book import Book, Sold, open_book, renamed, renaming, sold
+from app.flows.publishing.leaving import ask_first
 from app.flows.publishing.plan import Plan, upload
 from app.flows.publishing.wire import deleted, deletion_of, is_deletion, upsert
 from app.flows.read_back import READ_BACK, Export
@@ -72,6 +73,8 @@ class Around:
     """Offers under SKUs that sizes bore before."""
     live: Live | None
     """Where somebody else manages the prices."""
+    before: Mapping[Sku, Shown]
+    """Offers that were there before we sent any price of them, as last seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,23 +130,27 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel, book: Book
     told = await publications.read(connection, scope, Kind.OFFERS, keys)
     found = await sold(connection, source, keys, book.map.language)
     stock = await offers.read_stock_offers(connection, scope, source, keys)
+    prices = await publications.read(connection, scope, Kind.PRICES, keys)
+    unsent = [s.sku for s in stock if s.live and (s.sku not in prices or prices[s.sku].sent_body is None)]
     around = Around(
         channel,
         book,
         turn.services.clock.now(),
         price_policy(channel, book.configuration),
         await publications.read(connection, scope, Kind.PRODUCTS, keys),
-        await publications.read(connection, scope, Kind.PRICES, keys),
+        prices,
         {one.sku: one.confirmed if one.confirmed is not None else 0 for one in stock},
         await publications.read(
             connection, scope, Kind.OFFERS, [s for f in found.values() for s in f.known.left_behind]
         ),
         None if PRICES in channel.publishes else await _live(connection, scope, stock),
+        await live_offers.of_skus(connection, scope, unsent) if PRICES in channel.publishes else {},
     )
     plan = Plan[OfferWrite](Kind.OFFERS, told, channel.catalogue.offers == "dry_run")
     for key in keys:
         if key in found:
             _decide(plan, by_key[key], found[key], around)
+    await ask_first(turn, connection, plan, {key for key, one in found.items() if one.known.let_go})
     return plan
 
 
@@ -182,7 +189,8 @@ async def _live(connection: Connection, scope: Scope, stock: Sequence[StockOffer
 
 
 def _prices(one: Sold, around: Around) -> PriceSet | list[str] | None:
-    """The prices of the moment; while those are kept back (flow `prices`), the ones that were sent last.
+    """The prices of the moment; while those are kept back (flow `prices`), the ones that were sent last, or of an offer
+    that was there before us the live ones.
 
     Where somebody else manages them, the live ones, and Centra's of an offer that is not there. None: not read yet.
     """
@@ -192,12 +200,12 @@ def _prices(one: Sold, around: Around) -> PriceSet | list[str] | None:
         if shown is not None:
             return shown_set(shown.offer, around.now)
         return None if sku in around.live.listed or not around.live.read_whole else found
-    told = around.prices.get(one.known.sku)
-    if told is None or told.sent_body is None:
+    told, shown = around.prices.get(one.known.sku), around.before.get(one.known.sku)
+    if isinstance(found, PriceSet) and may_go(told, found, around.policy, shown):
         return found
-    if isinstance(found, PriceSet) and may_go(told, found, around.policy):
-        return found
-    return msgspec.convert(told.sent_body, PriceSet)
+    if told is not None and told.sent_body is not None:
+        return msgspec.convert(told.sent_body, PriceSet)
+    return found if shown is None or isinstance(found, list) else shown_set(shown.offer, around.now)
 
 
 def _is_known(product: Publication | None) -> bool:

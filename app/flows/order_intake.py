@@ -11,7 +11,7 @@ units are reserved from the first sight, so that what is published sinks at once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -19,6 +19,7 @@ from hashlib import sha256
 import msgspec
 
 from app import failpoints
+from app.domain.ids import Sku
 from app.domain.orders import OPEN_STATES, Order
 from app.domain.teams import Team
 from app.engine.flow import Flow, Pass, Services
@@ -28,7 +29,7 @@ from app.failpoints import fail_point
 from app.mirakl.order_facts import Told, told_of
 from app.mirakl.order_schema import OrderPage, OrderQuery, RawOrder
 from app.policies.addresses import is_anonymised
-from app.store import buyers, inbox, intents, mirrors, offers, orders, ratings, reservations
+from app.store import buyers, inbox, intents, mirrors, offers, orders, products, ratings, reservations
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict
@@ -196,7 +197,9 @@ async def _store(tx: Transaction, services: Services, scope: str, told: Sequence
     await inbox.store(connection, scope, MIRAKL_ORDER, [_fact(t) for t in told])
     known = await orders.known(connection, scope, [t.order.order_id for t in told])
     fresh = [t for t in told if known.get(t.order.order_id) != t.order]
-    await reservations.lock(connection, source, [line.sku for t in fresh for line in t.order.lines])
+    asked = sorted({line.sku for t in fresh for line in t.order.lines})
+    renamed = await products.renamed(connection, source, asked)
+    await reservations.lock(connection, source, {renamed.get(sku, sku) for sku in asked})
     window = timedelta(seconds=services.channel(scope).orders.accept_within_seconds)
     skus: set[str] = set()
     for t in sorted(fresh, key=lambda t: t.order.order_id):
@@ -208,7 +211,7 @@ async def _store(tx: Transaction, services: Services, scope: str, told: Sequence
         if order.state in OPEN_STATES and order.ours:  # whoever else's data is not needed here
             hashed = buyers.email_hash(services.privacy_key, t.buyer.email)
             await buyers.store(connection, scope, order.order_id, t.buyer, hashed, anonymised=is_anonymised(t.buyer))
-        lines = _reserved(order, services.channel(scope).orders.start_at)
+        lines = _reserved(order, services.channel(scope).orders.start_at, renamed)
         if order.order_id in known or any(line.quantity for line in lines):
             skus |= await reservations.write(connection, source, scope, order.order_id, lines)
         _count(scope, order, known.get(order.order_id))
@@ -226,11 +229,18 @@ def _fact(told: Told) -> Fact:
     return Fact(f"{order.order_id}@{order.updated_at.isoformat()}@{digest}", "order", order.order_id, told.kept)
 
 
-def _reserved(order: Order, start_at: datetime | None) -> list[Reserved]:
-    """The units that an order keeps from being sold: live lines of open orders that we are to ship."""
+def _reserved(order: Order, start_at: datetime | None, renamed: Mapping[Sku, Sku]) -> list[Reserved]:
+    """The units that an order keeps from being sold: live lines of open orders that we are to ship.
+
+    They count against the SKU that the size bears now.
+    """
     counts = order.ours and order.state in OPEN_STATES and not (start_at and order.created_at < start_at)
     return [
-        Reserved(line.line_id, line.sku, max(0, line.quantity - line.cancelled_quantity) if counts and line.live else 0)
+        Reserved(
+            line.line_id,
+            renamed.get(line.sku, line.sku),
+            max(0, line.quantity - line.cancelled_quantity) if counts and line.live else 0,
+        )
         for line in order.lines
     ]
 

@@ -61,7 +61,7 @@ async def stock_for(turn: Pass, order: Order, *, again: bool) -> Mapping[Sku, St
         if not isinstance(answer, Applied):
             return answer
         free = free_units(answer.value, mirror.value, _market(turn, order))
-        before = promised.get(sku)
+        before = promised.get(sku) or promised.get(living[0].sku)  # it may bear another one by now
         found[sku] = Stock(free, before.units if before else 0)
     return found
 

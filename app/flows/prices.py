@@ -27,7 +27,8 @@ from app.mirakl.schema import PlatformConfiguration
 from app.policies.pricing import Period, PricePolicy, PriceSet, Sale, Tag, jump, price_set
 from app.policy_settings import PriceSettings, SaleSettings
 from app.settings import Channel
-from app.store import mirrors, offers, products, publications
+from app.store import live_offers, mirrors, offers, products, publications
+from app.store.live_offers import Shown
 from app.store.outbox import Claim, Verdict
 from app.store.pool import Connection
 from app.store.products import Known, digest_of
@@ -69,35 +70,42 @@ async def _plan(turn: Pass, connection: Connection, channel: Channel) -> Plan[Of
     policy = price_policy(channel, None if configuration is None else configuration.value)
     known = await products.of_skus(connection, turn.services.source, keys)
     told = await publications.read(connection, turn.scope, Kind.PRICES, keys)
+    unsent = [key for key in keys if key not in told or told[key].sent_body is None]
+    shown = await live_offers.of_skus(connection, turn.scope, unsent)
     plan = Plan[OfferPrices](Kind.PRICES, told, channel.prices.mode == "dry_run")
     now = turn.services.clock.now()
     for sku in await offers.listed(connection, turn.scope, keys):  # others have no prices yet
         if sku in known and known[sku].is_borne and not known[sku].gone:
-            _decide(plan, by_key[sku], price_set(prices_of(known[sku]), policy, now), policy)
+            _decide(plan, by_key[sku], price_set(prices_of(known[sku]), policy, now), policy, shown.get(sku))
     return plan
 
 
-def _decide(plan: Plan[OfferPrices], claim: Claim, found: PriceSet | list[str], policy: PricePolicy) -> None:
+def _decide(
+    plan: Plan[OfferPrices], claim: Claim, found: PriceSet | list[str], policy: PricePolicy, shown: Shown | None
+) -> None:
     if isinstance(found, list):
         plan.hold(claim, found)
         return
     told = plan.told.get(claim.key)
-    if not may_go(told, found, policy):
-        plan.hold(claim, [jump(_before(told), found, policy) or ""], found)
+    if not may_go(told, found, policy, shown):
+        plan.hold(claim, [jump(price_before(told, shown), found, policy) or ""], found)
         return
     plan.send(claim, found, rows_of(Sku(claim.key), found))
 
 
-def may_go(told: Publication | None, found: PriceSet, policy: PricePolicy) -> bool:
+def may_go(told: Publication | None, found: PriceSet, policy: PricePolicy, shown: Shown | None) -> bool:
     """Whether these prices pass the guard, or a person let them go."""
-    if jump(_before(told), found, policy) is None:
+    if jump(price_before(told, shown), found, policy) is None:
         return True
     return told is not None and told.approved == digest_of(found)
 
 
-def _before(told: Publication | None) -> Decimal | None:
-    """The default price that was sent last."""
-    return None if told is None or told.sent_body is None else Decimal(told.sent_body["tags"][0]["amount"])
+def price_before(told: Publication | None, shown: Shown | None) -> Decimal | None:
+    """The default price that was sent last; of an offer that was there before us, the one that it was seen with."""
+    if told is not None and told.sent_body is not None:
+        return Decimal(told.sent_body["tags"][0]["amount"])
+    live = None if shown is None else shown.offer.default_price
+    return None if live is None else live.amount
 
 
 def price_policy(channel: Channel, configuration: PlatformConfiguration | None) -> PricePolicy:

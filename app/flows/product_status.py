@@ -2,12 +2,13 @@
 
 One key, on a timer. Where the operator has the Catalog Manager, CM11 says of every product that changed whether it is
 live, and why not; elsewhere the imports that are with the operator are asked for until they are complete, and their
-reports name what was refused. An offer waits until its product is live, and is marked then.
+reports name what was refused (P44), what is new there (P45), and what never reached the operator (P46 lacks it). An
+offer waits until its product is live, and is marked then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from app.domain.teams import Team
@@ -15,7 +16,7 @@ from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.flows.products import PRODUCTS, identifier_of
 from app.flows.publishing.book import Book, open_book
-from app.mirakl.catalogue_schema import ProductError, SourceProduct
+from app.mirakl.catalogue_schema import ProductError, ProductImportStatus, SourceProduct
 from app.mirakl.quotas import spacing_seconds
 from app.store import imports, mirrors, publications
 from app.store.marks import Mark
@@ -32,6 +33,8 @@ LIVE, COMPLETE = "LIVE", "COMPLETE"
 DECIDED = "product_status.decided"
 """The cursor that holds the newest import whose products are all decided."""
 Found = dict[str, tuple[Standing, tuple[str, ...]]]
+ADDED = "the marketplace did not have it before"
+LOST = "it never reached the operator, and no report says why; `centra-mirakl catalogue release` sends it again"
 
 
 async def work(turn: Pass) -> dict[Claim, Verdict]:
@@ -116,18 +119,42 @@ async def _by_import(turn: Pass, book: Book) -> Failure | None:
             return None
         async with services.database.work.acquire() as connection:
             keys = [line.key for line in await imports.read_lines(connection, number)]
-        found: Found = dict.fromkeys(keys, (Standing.LIVE, ()))
-        if status.value.has_error_report:
-            report = await services.mirakl[scope].p44_get_product_errors(remote_id, identifier_of(book), book.delimiter)
-            if not isinstance(report, Applied):
-                return report
-            for line in report.value:
-                words = tuple(words.message for words in line.errors) or ("the operator did not take it",)
-                found[line.identifier] = (Standing.REJECTED, words)
+        found = await _reported(turn, book, remote_id, status.value, keys)
+        if not isinstance(found, dict):
+            return found
         await _write(turn, found)
         async with services.database.work.acquire() as connection:
             await mirrors.write_cursor(connection, scope, DECIDED, number)
     return None
+
+
+async def _reported(
+    turn: Pass, book: Book, remote_id: str, status: ProductImportStatus, keys: Sequence[str]
+) -> Found | Failure:
+    """What the reports of a complete import say of its products."""
+    mirakl, column = turn.services.mirakl[turn.scope], identifier_of(book)
+    handed, added = set(keys), set[str]()
+    if status.has_transformed_file:
+        file = await mirakl.p46_get_transformed_file(remote_id, book.delimiter)
+        if not isinstance(file, Applied):
+            return file
+        handed = {row[column] for row in file.value if column in row} or handed  # an operator may write another form
+    if status.has_new_product_report:
+        new = await mirakl.p45_get_new_products(remote_id, book.delimiter)
+        if not isinstance(new, Applied):
+            return new
+        added = {row.get(column, "") for row in new.value}
+    found: Found = dict.fromkeys(handed.intersection(keys), (Standing.LIVE, ()))
+    found |= dict.fromkeys(added.intersection(keys), (Standing.LIVE, (ADDED,)))
+    found |= dict.fromkeys(set(keys) - handed, (Standing.REJECTED, (LOST,)))
+    if status.has_error_report:
+        report = await mirakl.p44_get_product_errors(remote_id, column, book.delimiter)
+        if not isinstance(report, Applied):
+            return report
+        for line in report.value:
+            words = tuple(words.message for words in line.errors) or ("the operator did not take it",)
+            found[line.identifier] = (Standing.REJECTED, words)
+    return found
 
 
 async def _write(turn: Pass, found: Found) -> None:

@@ -35,6 +35,9 @@ CARRIERS = "SH21"
 OPEN = "OPEN"
 DAY_SECONDS = 86_400.0
 
+OF_OFFERS = ("PC01", "OF61", "AF01")
+"""What the map of the catalogue is held against besides."""
+
 READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]]]] = {
     "A01": lambda mirakl: mirakl.a01_get_account(),
     "PC01": lambda mirakl: mirakl.pc01_get_configuration(),
@@ -60,6 +63,7 @@ CATALOGUE_READS: Mapping[str, Callable[[MiraklClient], Awaitable[Outcome[object]
 async def work(turn: Pass) -> dict[Claim, Verdict]:
     """Read one code and store what it says."""
     claim, services, scope = turn.claims[0], turn.services, turn.scope
+    channel = services.channel(scope)
     read = {**READS, **CATALOGUE_READS}.get(claim.key)
     if read is None:
         return {}
@@ -77,7 +81,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         await mirrors.write_mirror(tx.connection, scope, claim.key, value)
         if claim.key == CARRIERS:
             tx.mark(await intents.marks_of_kind(tx.connection, scope, Kind.SHIPMENT))
-        if claim.key in CATALOGUE_READS:
+        if channel.publishes and claim.key in (*CATALOGUE_READS, *OF_OFFERS):
             tx.mark([Mark(scope, CATALOGUE_WATCH, CATALOGUE_WATCH)])
 
     await services.database.transact(steps)
@@ -86,8 +90,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         metrics.shop_open.labels(scope).set(float(value.shop_state == OPEN))
         if problem:
             return {claim: Held(problem)}
-    profile = services.channel(scope).profile
-    next_seconds = max(DAY_SECONDS, spacing_seconds(claim.key, profile, services.clock.scale))
+    next_seconds = max(DAY_SECONDS, spacing_seconds(claim.key, channel.profile, services.clock.scale))
     return {claim: Settled(services.clock.after(next_seconds))}
 
 

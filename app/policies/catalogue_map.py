@@ -30,6 +30,7 @@ class OfferTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What offers of a channel say beside stock and prices. Those that are rules read Centra's fields.
 
     `product_code_type`: EAN where offers are tied to products by it, else SHOP_SKU or the operator's own.
+    `available_from`, `available_until`: a day (2026-11-27, in the marketplace's zone) or an instant (ISO 8601).
     """
 
     state: str = "11"
@@ -43,6 +44,8 @@ class OfferTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_order_quantity: int | None = None
     package_quantity: int | None = None
     min_quantity_alert: int | None = None
+    available_from: Rule | None = None
+    available_until: Rule | None = None
     additional: dict[str, Rule] = {}
 
 

@@ -7,7 +7,7 @@ where to mend it, and holds its own product only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from app.domain.listing import ANY_LANGUAGE, Attribute, Fault, Item, Row, Texts
 from app.policies.catalogue_map import CatalogueMap, Rule
@@ -96,9 +96,11 @@ def _not_in_list(attribute: Attribute, word: str) -> Fault:
 def stale_codes(catalogue: CatalogueMap, hierarchies: Iterable[str], lists: Mapping[str, Iterable[str]]) -> list[Fault]:
     """What the map names and the marketplace has no more: categories that are gone, codes that left their list."""
     open_ = set(hierarchies)
+    used = [(code, f"of {name!r}") for name, code in catalogue.categories.items()]
+    used += [(code, "of [by_category]") for code in catalogue.by_category]
     gone = [
-        Fault(catalogue.category, f"category {code} of {name!r} is gone at the marketplace", "map it to another one")
-        for name, code in catalogue.categories.items()
+        Fault(catalogue.category, f"category {code} {where} is gone at the marketplace", "map it to another one")
+        for code, where in used
         if code not in open_
     ]
     for value_list, words in catalogue.values.items():
@@ -109,3 +111,32 @@ def stale_codes(catalogue: CatalogueMap, hierarchies: Iterable[str], lists: Mapp
             if code not in known
         ]
     return gone
+
+
+def stray_rules(
+    catalogue: CatalogueMap,
+    declared: Mapping[str, Collection[str]],
+    lists: Mapping[str, Collection[str]],
+    separator: str,
+) -> list[Fault]:
+    """Rules that say nothing: of an attribute that the marketplace does not have, or with a word of the marketplace's
+    that is in none of its lists. `declared`: the value lists of each attribute, an empty one where any text is taken.
+    """
+    faults = []
+    if catalogue.category not in declared:
+        faults.append(Fault("category", f"the marketplace has no attribute {catalogue.category}", IN_MAP))
+    places = [("[attributes]", catalogue.attributes)]
+    places += [(f"[by_category.{hierarchy}]", rules) for hierarchy, rules in catalogue.by_category.items()]
+    for place, rules in places:
+        for code, rule in rules.items():
+            if code not in declared:
+                faults.append(Fault(code, "the marketplace has no such attribute", f"mend its code in {place}"))
+                continue
+            taken = {word for value_list in declared[code] for word in lists.get(value_list, ())}
+            said = [word for text in (rule.constant, rule.default) if text for word in text.split(separator)]
+            faults += [
+                Fault(code, f"{word!r} is not in the list {', '.join(sorted(declared[code]))}", f"mend it in {place}")
+                for word in said
+                if "" not in declared[code] and word not in taken
+            ]
+    return faults

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
 
 from app.domain.listing import Fault, Item, Offer
 from app.policies.catalogue_map import OfferTerms, Rule
@@ -17,6 +19,9 @@ from app.policies.product_rules import IN_CENTRA, is_gtin
 LONGEST_SKU = 40
 LONGEST_DESCRIPTION = 2000
 LONGEST_LEAD_DAYS = 44
+IN_FIELDS = "add it to [offer.additional] of the channel's map"
+LAST_MOMENT = time(23, 59, 59)
+"""Of a day that is named as an end: as OF01 takes it."""
 _SHORT_TEXT = re.compile(r"[^/]{1,40}")
 
 
@@ -27,6 +32,34 @@ class OfferChoices:
     states: Collection[str] | None = None
     logistic_classes: Collection[str] | None = None
     required_fields: Collection[str] = ()
+    fields: Collection[str] | None = None
+    zone: tzinfo = UTC
+    """The marketplace's own (PC01), in which a day begins and ends."""
+
+
+def zone_of(name: str | None) -> tzinfo:
+    """The zone of this name; UTC where there is none, or one that nobody knows."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (KeyError, OSError, ValueError):  # not found, a folder, no name at all
+        return UTC
+
+
+def stray_terms(terms: OfferTerms, choices: OfferChoices) -> list[Fault]:
+    """What no offer of the channel can be sent with, whatever its product: said once, before it holds them all."""
+    faults = _state_faults(terms, choices)
+    if choices.fields is not None:
+        mend = "mend its code in [offer.additional] of the channel's map"
+        faults += [
+            Fault(code, "the marketplace has no such field of offers", mend)
+            for code in terms.additional
+            if code not in choices.fields
+        ]
+    return faults + [
+        Fault(code, "the marketplace requires this field of every offer, and it is not mapped", IN_FIELDS)
+        for code in choices.required_fields
+        if code not in terms.additional
+    ]
 
 
 def offer_of(item: Item, terms: OfferTerms, choices: OfferChoices, language: str) -> Offer | list[Fault]:
@@ -39,8 +72,7 @@ def offer_of(item: Item, terms: OfferTerms, choices: OfferChoices, language: str
         faults.append(Fault("product_id", f"it has no {terms.product_code_type}", "fill it in Centra"))
     elif terms.product_code_type in ("EAN", "GTIN", "UPC") and not is_gtin(code):
         faults.append(Fault("product_id", f"{code!r} is no valid {terms.product_code_type}", IN_CENTRA))
-    if choices.states is not None and terms.state not in choices.states:
-        faults.append(Fault("state_code", f"the marketplace has no state {terms.state}", "set `state` of the channel"))
+    faults += _state_faults(terms, choices)
     if terms.lead_time_days is not None and not 0 <= terms.lead_time_days <= LONGEST_LEAD_DAYS:
         faults.append(Fault("leadtime_to_ship", f"{terms.lead_time_days} days are not taken", "set it below 45 days"))
     logistic_class = _one(item, terms.logistic_class, language)
@@ -56,6 +88,7 @@ def offer_of(item: Item, terms: OfferTerms, choices: OfferChoices, language: str
         for name in choices.required_fields
         if name not in additional
     ]
+    available = _availability(item, terms, language, choices.zone, faults)
     if faults:
         return faults
     return Offer(
@@ -71,8 +104,39 @@ def offer_of(item: Item, terms: OfferTerms, choices: OfferChoices, language: str
         max_order_quantity=terms.max_order_quantity,
         package_quantity=terms.package_quantity,
         min_quantity_alert=terms.min_quantity_alert,
+        available_from=available[0],
+        available_until=available[1],
         additional=additional,
     )
+
+
+def _state_faults(terms: OfferTerms, choices: OfferChoices) -> list[Fault]:
+    if choices.states is None or terms.state in choices.states:
+        return []
+    return [Fault("state_code", f"the marketplace has no state {terms.state}", "set `state` in [offer] of the map")]
+
+
+def _availability(
+    item: Item, terms: OfferTerms, language: str, zone: tzinfo, faults: list[Fault]
+) -> tuple[datetime | None, datetime | None]:
+    """From when until when it is on offer. A day without an hour is the marketplace's, whole."""
+    begin = _moment(_one(item, terms.available_from, language), time.min, zone, "available_started", faults)
+    end = _moment(_one(item, terms.available_until, language), LAST_MOMENT, zone, "available_ended", faults)
+    if begin is not None and end is not None and end <= begin:
+        faults.append(Fault("available_ended", f"{end} is not after {begin}", IN_CENTRA))
+    return begin, end
+
+
+def _moment(text: str, hour: time, zone: tzinfo, member: str, faults: list[Fault]) -> datetime | None:
+    if not text:
+        return None
+    try:
+        is_day = len(text) == len("2026-11-27")
+        found = datetime.combine(date.fromisoformat(text), hour) if is_day else datetime.fromisoformat(text)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        faults.append(Fault(member, f"{text!r} is neither a day as 2026-11-27 nor an instant", IN_CENTRA))
+        return None
 
 
 def _one(item: Item, rule: Rule | None, language: str) -> str:

@@ -90,7 +90,7 @@ def price_set(prices: Mapping[int, Price], policy: PricePolicy, now: datetime) -
     faults: list[str] = []
     base = _amount(prices, policy.price_list, policy, faults)
     if base is None:
-        return faults or [f"Centra has no price for it in price list {policy.price_list}"]
+        return faults or [f"Centra has no price for it in price list {policy.price_list}; give it one there"]
     sale = _sale(prices, policy, now, faults)
     ranges = tuple(
         (quantity, amount)
@@ -106,11 +106,13 @@ def price_set(prices: Mapping[int, Price], policy: PricePolicy, now: datetime) -
         if amount is not None and not _is_over(planned.period, now):
             tags.append(_tag(amount, "", planned.period, None, (), faults))
     faults += [
-        f"the price {tag.amount} is below the floor of {policy.floor}" for tag in tags if _lowest(tag) < policy.floor
+        f"the price {_lowest(tag)} is below the floor of {policy.floor}; mend it in Centra, or set another `floor`"
+        for tag in tags
+        if _lowest(tag) < policy.floor
     ]
     faults += [words for tag in tags if (words := _ranges_problem(tag)) is not None]
     if len(tags) > MOST_PRICES:
-        faults.append(f"it has {len(tags)} prices, a marketplace takes {MOST_PRICES}")
+        faults.append(f"it has {len(tags)} prices, a marketplace takes {MOST_PRICES}; name fewer in [channel.prices]")
     return faults or PriceSet(tuple(tags))
 
 
@@ -180,11 +182,13 @@ def _amount(prices: Mapping[int, Price], list_id: int, policy: PricePolicy, faul
     if price is None:
         return None
     if price.currency != policy.currency:
-        faults.append(f"price list {list_id} is in {price.currency}, the channel in {policy.currency}")
+        words = f"price list {list_id} is in {price.currency}, the channel in {policy.currency}"
+        faults.append(f"{words}; name another in [channel.prices]")
         return None
     rounded = price.amount.quantize(Decimal(1).scaleb(-policy.decimals))
     if rounded != price.amount:
-        faults.append(f"{price.amount} in price list {list_id} has more decimals than the {policy.decimals} taken")
+        words = f"{price.amount} in price list {list_id} has more decimals than the {policy.decimals} taken"
+        faults.append(f"{words}; mend it in Centra")
         return None
     return rounded
 
@@ -198,7 +202,9 @@ def _sale(
     for sale in open_:
         dates = (sale.period.starts_at, sale.period.ends_at)
         if None in dates and (policy.dates_required or dates != (None, None)):
-            faults.append(f"the sale of price list {sale.price_list} needs a start and an end")
+            faults.append(
+                f"the sale of price list {sale.price_list} needs a start and an end; give both in [channel.prices]"
+            )
             return None
         amount = _amount(prices, sale.price_list, policy, faults)
         return None if amount is None else (amount, sale.period)
@@ -217,7 +223,7 @@ def _tag(
         return Tag(amount, channel, period, ranges=ranges)
     discount, when = sale
     if discount >= amount:
-        faults.append(f"the discount {discount} is not below the price {amount}")
+        faults.append(f"the discount {discount} is not below the price {amount}; mend it in Centra")
     return Tag(amount, channel, period, discount, when, ranges)
 
 
@@ -231,7 +237,7 @@ def _ranges_problem(tag: Tag) -> str | None:
     before = tag.amount
     for quantity, amount in tag.ranges:
         if amount >= before:
-            return f"the price from {quantity} units on ({amount}) is not below {before}"
+            return f"the price from {quantity} units on ({amount}) is not below {before}; mend it in Centra"
         before = amount
     return None
 

@@ -43,3 +43,8 @@ async def read_cursor(connection: Connection, scope: str, name: str, kind: type[
     """Where a cursor stands, None before its first move."""
     row = await connection.fetchrow(sql("cursor/read"), scope, name)
     return None if row is None or row["body"] == "null" else msgspec.json.decode(row["body"], type=kind)
+
+
+async def ages(connection: Connection) -> list[tuple[str, str, datetime]]:
+    """Scope, name and instant of every copy, of the `live offers`, Centra's `products` and the last `plan`."""
+    return [(row["scope"], row["name"], row["read_at"]) for row in await connection.fetch(sql("mirror/ages"))]

@@ -117,3 +117,9 @@ async def delete(connection: Connection, source: str, product_ids: Sequence[int]
 async def let_go(connection: Connection, source: str, sku: str) -> bool:
     """A SKU that its size bears no more: its offer may leave."""
     return await connection.fetchval(sql("product/let_go"), source, sku) is not None
+
+
+async def renamed(connection: Connection, source: str, skus: Sequence[str]) -> dict[Sku, Sku]:
+    """Of SKUs that no size bears any more, the one that their size bears now (field case 67)."""
+    rows = await connection.fetch(sql("size/by_former_skus"), source, list(skus))
+    return {Sku(row["former"]): Sku(row["sku"]) for row in rows}

@@ -104,6 +104,12 @@ async def count(connection: Connection, scope: str, kind: Kind) -> dict[str, int
     return {row["state"]: row["keys"] for row in await connection.fetch(sql("publication/count_of"), scope, kind.value)}
 
 
+async def left(connection: Connection, scope: str, seconds: float, but: Iterable[str]) -> int:
+    """How many offers left the assortment within so many seconds, or wait for a person before they do."""
+    found: int = await connection.fetchval(sql("publication/left"), scope, seconds, list(but))
+    return found
+
+
 async def undecided_since(connection: Connection, scope: str, kind: Kind) -> datetime | None:
     """When the oldest was sent that nobody has decided yet."""
     found: datetime | None = await connection.fetchval(sql("publication/undecided_since"), scope, kind.value)
@@ -125,6 +131,12 @@ async def watch(connection: Connection) -> list[Count]:
     """How everything stands, on all channels."""
     rows = await connection.fetch(sql("publication/count"))
     return [Count(r["scope"], Kind(r["kind"]), Standing(r["state"]), r["keys"], r["oldest"]) for r in rows]
+
+
+async def reasons(connection: Connection) -> list[tuple[str, str, str, str, int]]:
+    """Scope, kind, state, reason and how many: why things are held or rejected, the most frequent reasons of each."""
+    rows = await connection.fetch(sql("publication/reasons"))
+    return [(row["scope"], row["kind"], row["state"], row["reason"], row["keys"]) for row in rows]
 
 
 async def want(connection: Connection, scope: str, kind: Kind, wanted: Iterable[Wanted]) -> None:

@@ -105,3 +105,8 @@ async def of_order(connection: Connection, channel: str, order_id: str) -> list[
 async def unplaced(connection: Connection, source: str, sku: str) -> list[Row]:
     """channel, order_id, line_id, units that still lower what is published of a SKU."""
     return await connection.fetch(sql("reservation/unplaced"), source, sku)
+
+
+async def rename(connection: Connection, source: str, before: str, now: str) -> int:
+    """A size bears another SKU now, and open promises of its units count against that; how many there were."""
+    return len(await connection.fetch(sql("reservation/rename"), source, before, now))

@@ -80,10 +80,16 @@ def size_of(row: Row, sku: str) -> Size:
 
 
 async def by_skus(connection: Connection, source: str, skus: Sequence[str]) -> dict[Sku, list[Size]]:
-    """The sizes that carry some SKUs, living ones first."""
+    """The sizes that carry some SKUs, living ones first; for one that none carries any more, the size that bore it
+    before: orders name it as long as its offer was live (field case 67).
+    """
     found: dict[Sku, list[Size]] = {}
     for row in await connection.fetch(sql("size/by_skus"), source, list(skus)):
         found.setdefault(Sku(row["sku"]), []).append(size_of(row, row["sku"]))
+    former = [sku for sku in skus if all(size.deleted for size in found.get(Sku(sku), ()))]
+    if former:
+        for row in await connection.fetch(sql("size/by_former_skus"), source, former):
+            found.setdefault(Sku(row["former"]), []).insert(0, size_of(row, row["sku"]))
     return found
 
 

@@ -77,6 +77,16 @@ publication_oldest_seconds = _gauge(
     "Since when the longest of them stands so, such as waiting for the operator (database).",
     ["scope", "kind", "state"],
 )
+publication_reason_keys = _gauge(
+    "centra_mirakl_publication_reason_keys",
+    "SKUs that are held or rejected by the first reason, the most frequent of each channel and kind (database).",
+    ["scope", "kind", "state", "reason"],
+)
+mirror_age_seconds = _gauge(
+    "centra_mirakl_mirror_age_seconds",
+    "Age of what we go by: copies of what a platform says, by code; live offers, products, plan (database).",
+    ["scope", "mirror"],
+)
 held_money = _gauge(
     "centra_mirakl_held_money",
     "Money at stake in what needs a person, in the currency's major unit (database).",

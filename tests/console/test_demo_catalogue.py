@@ -33,11 +33,20 @@ async def test_the_act_ends_with_288_live_and_12_explained_of_which_three_are_me
         assert set(one["words"]) == {FR, SE}
     french = {one["way"]: one["words"][FR] for one in told["products_explained"]}
     assert french["no EAN"] == "EAN (ean): is required and empty; fill it in Centra, or map it"
-    assert french["a price below the floor"] == "the price 0.50 is below the floor of 1"
+    floor = "the price 0.50 is below the floor of 1; mend it in Centra, or set another `floor`"
+    assert french["a price below the floor"] == floor
     assert french["the operator rejects its picture"] == "Blurred picture: see the guide"
     assert (
         "288 of 300 products live on both marketplaces, 12 explained; 3 mended in Centra, then 291 live" in ended.words
     )
+    for words in (
+        "categorie = 112",
+        "category = klader-trojor",
+        "couleur = C001",
+        "farg = svart",
+        "0 faults of products",
+    ):
+        assert words in ended.words
     for code in ("P41", "OF24", "PRI01", "STO01"):
         assert told["calls"][FR][code] <= 12, "in files, not one by one"
 

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from app.cli import main
 from app.commands.demo_act import Play
-from app.commands.demo_morning import SHAPE, play_morning
+from app.commands.demo_morning import SHAPE, play_morning, prepare_morning
 from app.commands.demo_report import Report
 from app.commands.lab import lab
 from app.store.pool import connect
@@ -28,6 +28,7 @@ from tests.child import ROOT
 from tests.console.orders_desk import said
 from tests.console.words import DONE
 from tests.faults.every import by_command
+from tests.flows.catalogue import map_file
 from tests.flows.service import FR, SOURCE, until
 
 MANUAL, RUNBOOK = ROOT / "docs" / "manual", ROOT / "docs" / "runbook"
@@ -40,6 +41,7 @@ ENDLESS = frozenset({"run", "demo", "sandbox"})
 OURS = frozenset(command.name or command.callback.__name__ for command in main.registered_commands if command.callback)
 GROUPS = frozenset(group.name for group in main.registered_groups)
 ACTS = (
+    *("catalogue import", "catalogue release", "apply", "stock release"),
     *("orders hold", "orders release", "orders retry", "held retry", "held resolve", "held decide"),
     *("orders accept", "orders refuse", "carriers map", "carriers unmap", "carriers import"),
     "privacy erase",
@@ -136,6 +138,7 @@ def commands(page: Path) -> Iterator[Command]:
 async def played(database_url: str) -> AsyncIterator[Mapping[str, str]]:
     """The demo's act on the tests' own Postgres, and its fast clock; the environment of its commands."""
     async with lab(SHAPE, dsn=database_url) as running, connect(running.dsn, work_size=2, desk_size=2) as database:
+        await prepare_morning(running)
         replica = await running.start_replica()
         await running.send_webhooks_to(replica)
         found = Report("morning")
@@ -188,6 +191,10 @@ class Reader:
                 return await self.item(command)
             case "ID" | "ORDER":
                 return await self.order(command)
+            case "MAP":
+                return str(map_file(FR))
+            case "NUMBER":
+                return str(await self.database.fetchval("SELECT max(number) FROM plan"))
             case "SKU":
                 return str(await self.database.fetchval("SELECT min(sku) FROM offer WHERE scope = $1", FR))
             case "MEASURE":

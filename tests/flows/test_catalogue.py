@@ -15,8 +15,8 @@ from app.mirakl.offers import OFFERS_LIMIT
 from app.sandbox.centra.clothing import check_digit
 from app.store.marks import Mark
 from tests.faults.every import by_command
-from tests.flows.catalogue import clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
-from tests.flows.service import FR, SE, Deployment, Service, counted, until
+from tests.flows.catalogue import SCALE, clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
+from tests.flows.service import FR, SE, Deployment, Service, counted, deployed, serving, shape, until
 from tests.standins import Json
 
 WRITES = ("P41", "OF24", "OF01", "PRI01", "STO01")
@@ -247,13 +247,54 @@ WITHOUT_MANAGER: Json = {"shop": {"configuration": {"modules": {"mirakl_catalog_
 @by_command
 async def test_where_the_operator_has_no_catalog_manager_reports_say_what_became_of_products(database_url: str) -> None:
     async with shop(database_url, products=3, mirakl=WITHOUT_MANAGER) as service:
-        rejected = skus_of((await clothes(service))[1])[0]
+        _, *others = await clothes(service)
+        rejected, lost = (skus_of(product)[0] for product in others)
+        await service.faults(service.mirakl(), {"code": "P41", "kind": "rows_lost", "skus": [lost]})
         verdict = {"sku": rejected, "kind": "REJECTED", "reason_code": "IMG", "reason_label": "Image floue"}
         await service.admin.post(service.mirakl(), "/_sandbox/products", {"verdicts": [{**verdict, "message": "Flou"}]})
-        rows = await stand(service, "products", "rejected", [rejected])
+        rows = await stand(service, "products", "rejected", [rejected, lost])
         assert "Image floue" in rows[rejected]["reasons"]
-        others = [sku for one in await clothes(service) for sku in skus_of(one) if sku != rejected]
-        await stand(service, "offers", "live", others)
+        assert "never reached the operator" in rows[lost]["reasons"], "in no report, and not among what was handed over"
+        taken = [sku for one in await clothes(service) for sku in skus_of(one) if sku not in (rejected, lost)]
+        await stand(service, "offers", "live", taken)
+        rows = await told(service, "products")
+        assert {rows[sku]["reasons"] for sku in taken} == {'["the marketplace did not have it before"]'}
         assert await service.calls(service.mirakl(), "CM11") == []
-        await edit(service, {"product": (await clothes(service))[1]["id"], "display": {"media": [NEW]}})
+        assert (await service.command("catalogue", "release", FR, lost, "--kind", "products")).code == 0
+        await edit(service, {"product": others[0]["id"], "display": {"media": [NEW]}})
         await published(service)
+
+
+DRY = """products = "dry_run"
+offers = "dry_run"
+[channel.prices]
+mode = "dry_run"
+price_list = 7"""
+
+
+@by_command
+async def test_what_a_dry_run_kept_back_leaves_once_it_is_over_and_nothing_is_checked_twice(database_url: str) -> None:
+    centra = {"catalogue": {"sizes": 0, "fta": 9, "clothing": {"products": 2, "fta": 9}}}
+    wanted = shape(channels=(FR,), scale=SCALE, import_seconds=1.0, catalogue={FR: DRY}, centra=centra)
+    async with deployed(database_url, wanted) as place:
+        skus = [sku for product in await clothes(place) for sku in skus_of(product)]
+        async with serving(place) as service:
+            await put_map(service.parts.database, FR, map_of(FR))
+            await stand(service, "products", "new", skus)
+            before = await service.key(FR, "products", skus[0])
+            await service.parts.database.mark([Mark(FR, "catalogue_watch", "catalogue_watch")])
+            await until(lambda: _at_rest(service, "catalogue_watch"), "the watch has looked")
+            after = await service.key(FR, "products", skus[0])
+            assert before is not None
+            assert after is not None
+            assert after["version"] == before["version"], "nothing changed, so nothing is checked anew"
+            assert await writes(service) == Counter()
+        place.edit_channels('"dry_run"', '"on"')
+        async with serving(place) as service:
+            await service.jump(700)  # until the next look at Centra's products
+            await published(service)
+
+
+async def _at_rest(service: Service, flow: str) -> bool:
+    key = await service.key(FR, flow, flow)
+    return key is not None and key["claim"] is None and key["state"] == "ready" and key["dirty_since"] is None

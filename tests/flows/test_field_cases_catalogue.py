@@ -1,7 +1,9 @@
 """Field cases of the catalogue (parts A, F and I), each as a test of its kind, on the running service.
 
-Cases 6, 7, 10, 11 and 65 are pure, and are tests of `tests/unit`: of files, prices and maps; so are the halves of 1 and
-12 that say that nothing is left out of a body or a file.
+Cases 6, 7, 10, 11 and 65 are pure, and are tests of `tests/unit`: of files, prices and maps; so are the halves of 1, 2
+and 12 that say that nothing is left out of a body or a file, and nothing said that Mirakl does not know. The other half
+of 12, prices that wait for the operator, is in `test_live_offers`. Cases 8 and 14 are about stock, 16 about orders, 68
+about documents, and among theirs.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ import msgspec
 from app.commands.lab import LIST
 from app.store.marks import Mark
 from tests.faults.every import by_command
-from tests.flows.catalogue import clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
-from tests.flows.service import FR, SOURCE, Service, until
+from tests.flows.catalogue import SCALE, clothes, edit, live, map_of, published, put_map, shop, skus_of, stand, told
+from tests.flows.service import FR, SOURCE, Service, deployed, serving, shape, until
 
 
 def slower(days: int) -> dict[str, object]:
@@ -27,6 +29,32 @@ async def lead_times(service: Service) -> set[int]:
 async def words_of(service: Service, flow: str, key: str) -> str:
     """Why a key is held, if it is."""
     return (await service.held(FR, flow)).get(key, "")
+
+
+SALE = f"""[channel.stock]
+read_back_seconds = 60
+[channel.prices]
+mode = "on"
+price_list = {LIST}
+largest_change = 0.9
+sales = [{{ price_list = 9, starts_at = 2026-11-20T00:00:00+01:00, ends_at = 2030-11-30T00:00:00+01:00 }}]"""
+
+
+@by_command
+async def test_field_case_2_a_discount_that_was_accepted_and_never_shows_is_named(database_url: str) -> None:
+    """Whatever the reason: a clean report is not believed before the live offer shows the discount."""
+    async with shop(database_url, products=1, catalogue={FR: SALE}) as service:
+        skus = await published(service)
+        await service.faults(service.mirakl(), {"code": "PRI01", "kind": "accepted_not_applied"})
+        product = (await clothes(service))[0]
+        await edit(service, {"product": product["id"], "display": {"prices": {str(LIST): "59.90", "9": "39.90"}}})
+        rows = await stand(service, "prices", "differs", skus, seconds=60)
+        assert "accepted and not applied" in rows[skus[0]]["reasons"]
+        words = "discount of the price: sent 39.90 until 2030-11-29 23:00:00 UTC, live is nothing"
+        assert words in rows[skus[0]]["reasons"]
+        await stand(service, "prices", "live", skus, seconds=60)
+        [price] = (await live(service))[skus[0]]["all_prices"]
+        assert (price["unit_discount_price"], price["unit_origin_price"]) == (39.9, 59.9)
 
 
 @by_command
@@ -96,6 +124,31 @@ async def test_field_case_11_no_whole_offer_carries_a_price_past_its_guard(datab
         assert {offer["price"] for offer in (await live(service)).values()} == {8.99}
 
 
+@by_command
+async def test_field_case_11_the_first_price_counts_from_the_one_that_is_there(database_url: str) -> None:
+    """An offer that another tool made has a price, from which ours must not move too far either."""
+    centra = {"catalogue": {"sizes": 0, "fta": 9, "clothing": {"products": 1, "fta": 9}}}
+    wanted = shape(channels=(FR,), scale=SCALE, import_seconds=1.0, catalogue={FR: ""}, centra=centra)
+    async with deployed(database_url, wanted) as place:
+        [product] = await clothes(place)
+        sizes = [size for variant in product["variants"] for size in variant["sizes"]]
+        known = [{"sku": f"P-{s['sku']}", "category": "112", "title": "Pull", "ean": s["ean"]} for s in sizes]
+        there = [{"sku": s["sku"], "quantity": 1, "price": 59.9, "product_sku": f"P-{s['sku']}"} for s in sizes]
+        await place.admin.post(place.mirakl(), "/_sandbox/products", {"products": known})
+        await place.admin.post(place.mirakl(), "/_sandbox/offers", {"offers": there})
+        await edit(place, {"product": product["id"], "display": {"prices": {str(LIST): "10.00"}}})
+        async with serving(place) as service:
+            await put_map(service.parts.database, FR, map_of(FR))
+            skus = skus_of(product)
+            rows = await stand(service, "prices", "held", skus)
+            assert "the price moves by 83 % (59.9 → 10.00 EUR)" in rows[skus[0]]["reasons"]
+            await stand(service, "offers", "live", skus)
+            assert {(one["price"], one["leadtime_to_ship"]) for one in (await live(service)).values()} == {(59.9, 2)}
+            assert (await service.command("catalogue", "release", FR, "--all")).code == 0
+            await stand(service, "prices", "live", skus)
+            assert {one["price"] for one in (await live(service)).values()} == {10.0}
+
+
 PRICES = f"""[channel.prices]
 mode = "on"
 price_list = {LIST}
@@ -152,6 +205,66 @@ async def test_field_case_67_an_identifier_that_changes_is_moved_by_a_person(dat
 
         await until(moved, "the stock is at the new one")
         assert await service.count("SELECT count(*) FROM audit WHERE subject = $1", f"sku:{old}") == 1
+
+
+@by_command
+async def test_field_case_67_an_order_for_the_sku_before_finds_its_size(database_url: str) -> None:
+    """The old offer may be sold until it is gone: its orders are entered, and lower what the new one offers."""
+    async with shop(database_url, products=1, orders="on") as service:
+        skus = await published(service)
+        old, new = skus[0], "NEW-1"
+        await edit(service, {"sku": old, "new_sku": new})
+        await stand(service, "offers", "held", [old, new])
+        order_id = await service.buy({"sku": old, "quantity": 2})
+        await service.becomes(order_id, lambda record: record.confirmed_at, seconds=60)
+        [line] = (await service.entry(order_id))["lines"]
+        assert (line["sku"], line["quantity"]) == (new, 2)
+        promised = "SELECT count(*) FROM reservation WHERE sku = $1"
+        assert (await service.count(promised, new), await service.count(promised, old)) == (1, 0)
+        assert (await service.command("catalogue", "rename", FR, old)).code == 0
+        await stand(service, "offers", "live", [new])
+
+        async def same() -> bool:
+            return (await service.offers()).get(new) == (await service.sellable())[new]
+
+        await until(same, "the new offer has what the order left")
+
+
+@by_command
+async def test_field_case_85_a_mass_that_is_deleted_without_stock_waits_for_a_person(database_url: str) -> None:
+    """What has no stock is not asked about by the guard of stock; before it is deleted, somebody is."""
+    centra = {"catalogue": {"sizes": 0, "fta": 0, "clothing": {"products": 16, "fta": 0}}}
+    async with shop(database_url, centra=centra, catalogue={FR: 'leaving = "delete"'}) as service:
+        skus = await published(service)
+        assert len(skus) > 50
+        before = sorted(await live(service))
+        products = await clothes(service)
+        await edit(service, *({"product": one["id"], "display": {"status": "INACTIVE"}} for one in products))
+
+        async def asked() -> bool:
+            held = await service.held(FR, "offers")
+            return len(held) > len(skus) - 50 and all("mass change" in words for words in held.values())
+
+        await until(asked, "all but the first few are asked about", seconds=60)
+        held = await service.held(FR, "offers")
+        assert set(held) <= set(await live(service)), "nothing of it is deleted"
+        await service.jump(7200)
+        await service.parts.database.mark([Mark(FR, "offers", sku) for sku in held])
+        await until(asked, "an hour later it is still asked about", seconds=60)
+        assert set(held) <= set(await live(service))
+        assert set(await service.offers()) == set(before) & set(await live(service))
+        back = skus_of(products[0])
+        await edit(service, {"product": products[0]["id"], "display": {"status": "ACTIVE"}})
+        await stand(service, "offers", "live", back)
+        released = await service.command(
+            "catalogue", "release", FR, "--all", "--kind", "offers", "--why", "season over"
+        )
+        assert released.code == 0, released.errors
+
+        async def deleted() -> bool:
+            return sorted(await live(service)) == sorted(back)
+
+        await until(deleted, "what a person let go is deleted", seconds=60)
 
 
 @by_command

@@ -114,6 +114,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "marketplace_return/of_order": ("c", LANES[0]),
     "outbox/is_worked": ("c", "stock", KEYS[0]),
     "size/by_skus": ("centra", KEYS),
+    "size/by_former_skus": ("centra", KEYS),
 }
 """The statements of the worker loops, each with 1,000 keys or a limit of 1,000."""
 RARE = ("outbox/suspects", "outbox/claim_suspects", "lane/suspects")

@@ -20,7 +20,7 @@ from grafana import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "dashboards"
-NAMES = ("dispatch", "money", "orders", "overview", "platform", "stock")
+NAMES = ("catalogue", "dispatch", "money", "orders", "overview", "platform", "stock")
 UNITS = {"short", "s", "percentunit", "bytes", "ops", "locale"}
 OURS = re.compile(r"(?:\w+:)*\bcentra_mirakl_\w+(?::\w+)*")
 COLUMNS = 24

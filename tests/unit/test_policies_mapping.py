@@ -23,7 +23,7 @@ from app.domain.ids import SizeId, Sku
 from app.domain.listing import Attribute, Fault, Item, Row
 from app.policies.catalogue_map import CatalogueMap, Rule
 from app.policies.items import items_of
-from app.policies.mapping import row_of, stale_codes
+from app.policies.mapping import row_of, stale_codes, stray_rules
 from app.policies.product_rules import codes_of, faults_of, is_gtin, shared_codes
 
 EAN = "7300000000011"
@@ -158,6 +158,41 @@ def test_what_is_gone_at_the_marketplace_is_named_before_it_blocks_a_product() -
         "category: category K1 of 'women/knitwear' is gone at the marketplace; map it to another one",
         "COLOURS: code C044 of 'Ecru ' is gone at the marketplace; map it to another one",
     ]
+
+
+def test_a_rule_for_a_category_that_is_gone_is_named_too() -> None:
+    own = msgspec.structs.replace(MAP, by_category={"K9": {"colour": Rule(constant="C044")}})
+    (gone,) = stale_codes(own, ["K1"], LISTS)
+    assert str(gone) == "category: category K9 of [by_category] is gone at the marketplace; map it to another one"
+
+
+DECLARED = {"category": {""}, "title": {""}, "colour": {"COLOURS"}, "material": {"MATERIALS"}, "ean": {""}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"category": "kategorie"}, "category: the marketplace has no attribute kategorie"),
+        (
+            {"attributes": {"coulour": Rule(field="variant.name")}},
+            "coulour: the marketplace has no such attribute; mend its code in [attributes]",
+        ),
+        (
+            {"by_category": {"K1": {"colour": Rule(field="variant.name", default="C999")}}},
+            "colour: 'C999' is not in the list COLOURS; mend it in [by_category.K1]",
+        ),
+        ({"attributes": {"material": Rule(constant="M1|M2")}}, None),
+        (
+            {"attributes": {"material": Rule(constant="M1|M3")}},
+            "material: 'M3' is not in the list MATERIALS; mend it in [attributes]",
+        ),
+        ({"attributes": {"title": Rule(constant="whatever")}}, None),
+    ],
+)
+def test_a_rule_that_says_nothing_is_named(changes: dict[str, object], words: str | None) -> None:
+    found = stray_rules(msgspec.structs.replace(MAP, **changes), DECLARED, LISTS, "|")
+    assert [words in str(fault) for fault in found] == [True] if words else not found
 
 
 @pytest.mark.parametrize(

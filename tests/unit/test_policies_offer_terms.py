@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from app.domain.ids import Sku
 from app.domain.listing import Item, Offer
 from app.policies.catalogue_map import OfferTerms, Rule
-from app.policies.offer_terms import OfferChoices, offer_of
+from app.policies.offer_terms import OfferChoices, offer_of, stray_terms, zone_of
 
 ITEM = Item(
     Sku("VX-100-M"),
@@ -66,3 +67,84 @@ def test_what_is_wrong_is_said_and_nothing_is_cut(
 
 def test_what_was_not_read_yet_is_not_held_against_it() -> None:
     assert isinstance(offer_of(ITEM, msgspec.structs.replace(TERMS, state="99"), OfferChoices(), "fr"), Offer)
+
+
+# ------------------------------------------------------------------------------------------------ availability
+
+PARIS = OfferChoices(zone=zone_of("Europe/Paris"))
+
+
+def on_offer(begin: str, end: str) -> Offer | list[object]:
+    own = {"attribute.from": {"": (begin,) if begin else ()}, "attribute.until": {"": (end,) if end else ()}}
+    terms = msgspec.structs.replace(
+        TERMS, available_from=Rule(field="attribute.from"), available_until=Rule(field="attribute.until")
+    )
+    found = offer_of(replace(ITEM, fields={**ITEM.fields, **own}), terms, PARIS, "fr")
+    return found if isinstance(found, Offer) else list(found)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "wanted"),
+    [
+        ("", "", (None, None)),
+        (
+            "2026-11-20",
+            "2026-11-30",
+            (datetime(2026, 11, 19, 23, tzinfo=UTC), datetime(2026, 11, 30, 22, 59, 59, tzinfo=UTC)),
+        ),
+        ("2026-11-20T08:00:00+01:00", "", (datetime(2026, 11, 20, 7, tzinfo=UTC), None)),
+        ("", "2026-10-25T02:30:00+02:00", (None, datetime(2026, 10, 25, 0, 30, tzinfo=UTC))),
+        (
+            "2026-10-25",
+            "2026-10-25",
+            (datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 22, 59, 59, tzinfo=UTC)),
+        ),
+    ],
+)
+def test_field_case_7_a_day_on_offer_is_the_marketplaces_day_whole(
+    begin: str, end: str, wanted: tuple[datetime | None, datetime | None]
+) -> None:
+    """Also the 25 hours of the clock change; an instant keeps its own zone, and absent stays absent."""
+    found = on_offer(begin, end)
+    assert isinstance(found, Offer), found
+    assert (found.available_from, found.available_until) == wanted
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    [
+        ("20.11.2026", "", "'20.11.2026' is neither a day as 2026-11-27 nor an instant"),
+        ("2026-11-30", "2026-11-20", "is not after"),
+        ("0001-01-01", "", "neither a day"),
+    ],
+)
+def test_dates_that_make_no_sense_are_said_and_not_guessed(begin: str, end: str, words: str) -> None:
+    found = on_offer(begin, end)
+    assert isinstance(found, list)
+    assert words in "; ".join(map(str, found))
+
+
+def test_a_zone_that_nobody_knows_is_utc() -> None:
+    assert (zone_of("Mars/Olympus"), zone_of(""), zone_of(None)) == (UTC, UTC, UTC)
+
+
+# ------------------------------------------------------------------------------------- what holds all offers at once
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({}, ""),
+        ({"state": "99"}, "state_code: the marketplace has no state 99; set `state` in [offer] of the map"),
+        ({"additional": {}}, "made-in: the marketplace requires this field of every offer, and it is not mapped"),
+        (
+            {"additional": {**TERMS.additional, "made_in": Rule(constant="PT")}},
+            "made_in: the marketplace has no such field of offers",
+        ),
+    ],
+)
+def test_what_no_offer_can_be_sent_with_is_said_once(terms: dict[str, object], words: str) -> None:
+    choices = replace(CHOICES, fields={"made-in"})
+    found = stray_terms(msgspec.structs.replace(TERMS, **terms), choices)
+    assert [words in str(fault) for fault in found] == ([True] if words else [])
+    assert not stray_terms(msgspec.structs.replace(TERMS, state="99"), OfferChoices()), "nothing was read yet"

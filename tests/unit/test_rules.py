@@ -13,7 +13,7 @@ from app.domain.teams import Team
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "runbook"
 HEADINGS = ("## What it means", "## First", "## Then", "## How it ends")
-DASHBOARDS = "overview|orders|stock|dispatch|money|platform"
+DASHBOARDS = "overview|orders|stock|catalogue|dispatch|money|platform"
 OF_ITS_SERIES = "{{ $labels.team }}"
 Rule = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TypeVar
 
@@ -14,10 +14,10 @@ from app.mirakl.product_files import delimiter_of
 from app.mirakl.schema import AdditionalField, OfferState, PlatformConfiguration
 from app.policies.catalogue_map import CatalogueMap
 from app.policies.items import items_of
-from app.policies.offer_terms import OfferChoices
+from app.policies.offer_terms import OfferChoices, zone_of
 from app.store import mirrors, products
 from app.store.pool import Connection
-from app.store.products import Known
+from app.store.products import Known, digest_of
 
 T = TypeVar("T")
 MAP = "catalogue.map"
@@ -40,9 +40,15 @@ class Book:
     value_lists: tuple[schema.ValuesList, ...]
     states: tuple[OfferState, ...] | None
     offer_fields: tuple[AdditionalField, ...]
+    sales_channels: tuple[schema.Channel, ...] | None = None
     logistic_classes: tuple[schema.LogisticClass, ...] | None = None
     unread: frozenset[str] = frozenset()
     """Codes that were never read: nothing can be checked by them."""
+
+    @property
+    def version(self) -> str:
+        """A name for the map and all that the marketplace says: another one as soon as anything of it is."""
+        return digest_of([getattr(self, field.name) for field in fields(self) if field.name != "unread"])
 
     @cached_property
     def delimiter(self) -> str:
@@ -59,6 +65,14 @@ class Book:
     def lists(self) -> Mapping[str, frozenset[str]]:
         """The codes of each value list."""
         return {one.code: frozenset(value.code for value in one.values or ()) for one in self.value_lists}
+
+    @cached_property
+    def declared_lists(self) -> Mapping[str, set[str]]:
+        """The value lists of each attribute in whichever category; an empty one where any text is taken."""
+        found: dict[str, set[str]] = {}
+        for one in self.declared:
+            found.setdefault(one.code, set()).add(one.list_code or "")
+        return found
 
     @cached_property
     def _above(self) -> Mapping[str, frozenset[str]]:
@@ -91,12 +105,15 @@ class Book:
     @cached_property
     def choices(self) -> OfferChoices:
         """What the marketplace lets an offer say."""
-        fields = (one for one in self.offer_fields if one.entity == "OFFER" and one.required)
+        fields = [one for one in self.offer_fields if one.entity == "OFFER"]
+        zone = self.configuration.timezone if self.configuration is not None else None
         classes = self.logistic_classes
         return OfferChoices(
             states=None if self.states is None else {state.code for state in self.states},
             logistic_classes=None if classes is None else {one.code for one in classes},
-            required_fields=tuple(one.code for one in fields),
+            required_fields=tuple(one.code for one in fields if one.required),
+            fields=None if "AF01" in self.unread else {one.code for one in fields},
+            zone=zone_of(zone),
         )
 
     @property
@@ -128,6 +145,7 @@ async def open_book(connection: Connection, scope: Scope) -> Book | None:
         await read("VL11", tuple[schema.ValuesList, ...]) or (),
         await read("OF61", tuple[OfferState, ...]),
         await read("AF01", tuple[AdditionalField, ...]) or (),
+        await read("CH11", tuple[schema.Channel, ...]),
         await read("SH31", tuple[schema.LogisticClass, ...]),
         frozenset(unread),
     )

@@ -54,10 +54,11 @@ class Plan(Generic[T]):
     def send(self, claim: Claim, wanted: object, body: T) -> None:
         """It leaves as `body`, unless the marketplace is known to have what is wanted."""
         told, digest = self.told.get(claim.key), digest_of(wanted)
-        if told is not None and told.state is Standing.REJECTED and told.sent == digest and told.approved != digest:
+        rejected = told is not None and told.state is Standing.REJECTED and told.sent == digest
+        if told is not None and rejected and told.approved != digest:
             self.verdicts[claim] = Held("; ".join(told.reasons) or "rejected")  # until it is another one
             return
-        if told is not None and told.is_settled(digest):
+        if told is not None and not rejected and told.is_settled(digest):
             if self._is_back(told):
                 state = Standing.LIVE if told.known else Standing.WAITING
                 self._want(claim.key, state, (), wanted, digest)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from app.domain.ids import Sku
 from app.domain.listing import Fault, Item, Offer, Row
 from app.domain.stock import Topology, Unreadable
-from app.flows.prices import may_go, prices_of
+from app.flows.prices import may_go, price_before, prices_of
 from app.flows.products import described
 from app.flows.publishing.book import Book, Sold, renamed, renaming, sold
 from app.flows.publishing.wire import deletion_of
@@ -233,7 +233,8 @@ def _price(page: Page, one: One, around: Around) -> PriceSet | list[str] | None:
     action = Action.CHANGE if theirs in (None, ours) else Action.UP if ours > (theirs or 0) else Action.DOWN
     share = abs(ours - theirs) / theirs if theirs else Decimal(0)
     told = one.told[Kind.PRICES]
-    asked = None if may_go(told, found, around.prices) else jump(_sent_price(told), found, around.prices)
+    may = may_go(told, found, around.prices, one.shown)
+    asked = None if may else jump(price_before(told, one.shown), found, around.prices)
     first = differing[0]
     page.lines.append(
         Line(
@@ -251,11 +252,6 @@ def _price(page: Page, one: One, around: Around) -> PriceSet | list[str] | None:
         )
     )
     return found
-
-
-def _sent_price(told: Publication | None) -> Decimal | None:
-    """The default price that was sent last, from which the guard counts."""
-    return None if told is None or told.sent_body is None else Decimal(told.sent_body["tags"][0]["amount"])
 
 
 # ------------------------------------------------------------------------------------------------------------ offers

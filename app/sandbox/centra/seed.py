@@ -120,10 +120,10 @@ def _topology(shop: Shop, members: dict[str, Any]) -> None:
     for position, entry in enumerate(members.get("markets") or _MARKETS):
         _market(shop, retail, entry, rule_id=3 + position)
     retail.allocation_rule = next(iter(shop.allocation_rules.values()), None)
-    for number, currency in ((7, "EUR"), (8, "SEK")):
+    for number, currency, use in ((7, "EUR", "marketplace"), (8, "SEK", "marketplace"), (9, "EUR", "sale")):
         shop.pricelists[number] = Pricelist(
             number,
-            f"{currency} marketplace",
+            f"{currency} {use}",
             "ACTIVE",
             shop.currencies[currency],
             retail,

@@ -9,8 +9,9 @@ be read, or that is not in the operator's format (the shop has mapped none of it
 The delimiter is the one of PC01; all reports are in it too: P47 with `line number`, `errors`, `warnings` before the
 file's own columns, P44 with `errors` after them.
 
-Fault kinds of its own (P41): `transformation_failed`; `import_failed` (FAILED instead of SENT) and `import_stuck`
-(RUNNING for ever). Those of import_life when the status (P42) or a report (P44 to P47) is asked for.
+Fault kinds of its own (P41): `transformation_failed`; `rows_lost` (`skus`: they are in no report, and go no further);
+`import_failed` (FAILED instead of SENT) and `import_stuck` (RUNNING for ever). Those of import_life when the status
+(P42) or a report (P44 to P47) is asked for.
 """
 
 import itertools
@@ -31,7 +32,7 @@ from app.sandbox.mirakl.products import Source, Verdict
 from app.sandbox.mirakl.state import Shop
 from app.sandbox.mirakl.tables import read_table, write_table
 
-KINDS = frozenset({"transformation_failed"})
+KINDS = frozenset({"transformation_failed", "rows_lost"})
 STATUSES = ("CANCELLED", "WAITING", "RUNNING", "SENT", "COMPLETE", "FAILED")
 _COUNTED = {
     None: "products_successfully_synchronized",
@@ -107,9 +108,11 @@ class ProductImports:
         fails, stuck, ends = (
             menu.take("P41", kind) is not None for kind in ("transformation_failed", "import_stuck", "import_failed")
         )
+        lost = menu.take("P41", "rows_lost")
+        skus = frozenset(lost.options.get("skus", ())) if lost is not None else frozenset()
         stages: list[Callable[[], None]] = [
             lambda: _enter(stored, "TRANSFORMATION_RUNNING"),
-            lambda: self._transform(stored, spoilt_by_menu=fails),
+            lambda: self._transform(stored, skus, spoilt_by_menu=fails),
             lambda: _enter(stored, "RUNNING"),
         ]
         if not stuck:
@@ -117,7 +120,7 @@ class ProductImports:
         for number, stage in enumerate(stages, 1):
             self._clock.at(stored.arrived_at + number * self._stage_seconds, stage)
 
-    def _transform(self, stored: ProductImport, *, spoilt_by_menu: bool) -> None:
+    def _transform(self, stored: ProductImport, lost: frozenset[str], *, spoilt_by_menu: bool) -> None:
         try:
             if spoilt_by_menu:
                 raise Refused(500, "The transformation ended with an internal error")
@@ -130,7 +133,8 @@ class ProductImports:
             stored.status, stored.reason = "TRANSFORMATION_FAILED", refusal.message
             return
         stored.content, stored.columns = b"", tuple(header)
-        stored.rows = [self._read_row(number, stored.columns, row) for number, row in enumerate(rows, 2) if row]
+        read = (self._read_row(number, stored.columns, row) for number, row in enumerate(rows, 2) if row)
+        stored.rows = [row for row in read if not lost or self._told(row, "SHOP_SKU") not in lost]
         self._find_twins(stored)
         stored.status = "WAITING"
 

@@ -7,7 +7,8 @@ SELECT k.sku, o.sku IS NOT NULL AS listed, coalesce(o.live, false) AS live, o.st
        s.size_id, s.read_at, s.free, s.stock_offset, s.active, s.preorder, s.deleted, coalesce(s.sharing, 0) AS sharing,
        coalesce(u.units, 0)::integer AS unplaced,
        EXISTS (SELECT FROM publication AS p
-               WHERE p.scope = $1 AND p.kind = 'offers' AND p.key = k.sku AND p.state = 'gone') AS "left"
+               WHERE p.scope = $1 AND p.kind = 'offers' AND p.key = k.sku
+                 AND (p.state = 'gone' OR p.state = 'held' AND p.body ? 'deleted')) AS "left"
 FROM unnest($3::text[]) AS k (sku)
 LEFT JOIN LATERAL (SELECT * FROM offer AS f WHERE f.scope = $1 AND f.sku = k.sku LIMIT 1) AS o ON true
 LEFT JOIN LATERAL (
