@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pytest
 
 from app import failpoints
-from app.commands.lab import LIST, MARKET
+from app.commands.lab import LIST
 from tests.faults.deployment import Deployment, Json, deployed, ended, eventually, shape
 from tests.faults.every import in_ci
 from tests.flows.catalogue import map_of, put_map
@@ -74,8 +74,8 @@ async def _prepared(deployment: Deployment, flow: str) -> Mapping[str, float]:
         known: list[Json] = [{"sku": f"MP-{sku}", "ean": ean} for sku, (ean, _) in sizes.items()]
         await deployment.lab.ask(deployment.marketplace, "/_sandbox/products", {"products": known})  # type: ignore[dict-item]
     if flow == "prices":
-        sellable: Json = await deployment.lab.ask(deployment.lab.centra, f"/_sandbox/sellable?market={MARKET}")
-        offers: list[Json] = [{"sku": sku, "quantity": 0, "price": 59.9} for sku in sellable["sellable"]]
+        # near enough to what is to be live that nobody has to be asked about the change
+        offers: list[Json] = [{"sku": sku, "quantity": 0, "price": price + 1} for sku, (_, price) in sizes.items()]
         await deployment.lab.ask(deployment.marketplace, "/_sandbox/offers", {"offers": offers})  # type: ignore[dict-item]
     return {sku: price for sku, (_, price) in sizes.items()}
 
