@@ -1,0 +1,112 @@
+-- Money between a marketplace and the shop. Amounts are whole minor units of the currency beside them; + is money for the shop.
+
+-- The marketplace's transaction log as last told, one row a transaction. Types and states are its own words.
+CREATE TABLE transaction_line (
+    scope text NOT NULL,
+    transaction_id text NOT NULL,
+    type text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    state text NOT NULL,
+    created_at timestamptz NOT NULL,                         -- the marketplace's instants
+    updated_at timestamptz NOT NULL,
+    cycle text,                                              -- the billing cycle that settles it; NULL: none yet
+    order_id text,
+    line_id text,
+    refund_id text,
+    tax text,
+    tax_rate numeric,
+    document text,
+    payment text,
+    label text NOT NULL DEFAULT '',
+    read_at timestamptz NOT NULL,                            -- when it was last told otherwise than before
+    PRIMARY KEY (scope, transaction_id)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX transaction_line_order ON transaction_line (scope, order_id) WHERE order_id IS NOT NULL;
+CREATE INDEX transaction_line_cycle ON transaction_line (scope, cycle) WHERE cycle IS NOT NULL;
+CREATE INDEX transaction_line_loose ON transaction_line (scope, created_at) WHERE order_id IS NULL;
+CREATE INDEX transaction_line_created ON transaction_line (scope, created_at, transaction_id);
+
+-- Billing cycles with their pay-outs (SBC11).
+CREATE TABLE billing_cycle (
+    scope text NOT NULL,
+    cycle_id text NOT NULL,
+    currency text NOT NULL,
+    created_at timestamptz NOT NULL,
+    state text NOT NULL,                                     -- of the pay-out, the marketplace's word
+    paid bigint NOT NULL,                                    -- what goes to the seller
+    reference text,
+    failure text,
+    paid_at timestamptz,
+    totals jsonb NOT NULL,                                   -- of the summary, by their names
+    read_at timestamptz NOT NULL,
+    PRIMARY KEY (scope, cycle_id)
+) WITH (fillfactor = 80);
+CREATE INDEX billing_cycle_created ON billing_cycle (scope, created_at);
+CREATE INDEX billing_cycle_unpaid ON billing_cycle (scope, created_at) WHERE state <> 'PAID';
+
+-- Accounting documents (IV01).
+CREATE TABLE accounting_document (
+    scope text NOT NULL,
+    document_id text NOT NULL,
+    number text NOT NULL,
+    type text NOT NULL,
+    currency text NOT NULL,
+    issued_at timestamptz NOT NULL,
+    net bigint NOT NULL,
+    gross bigint NOT NULL,
+    cycle text,
+    state text NOT NULL,
+    payment_state text NOT NULL,
+    due_at timestamptz,
+    label text NOT NULL,
+    read_at timestamptz NOT NULL,
+    PRIMARY KEY (scope, document_id)
+) WITH (fillfactor = 80);
+CREATE INDEX accounting_document_issued ON accounting_document (scope, issued_at);
+CREATE INDEX accounting_document_number ON accounting_document (scope, number);
+
+-- How far the money of each order has come: `since` it is owed, `settled_at` it is in a billing cycle.
+CREATE TABLE order_settlement (
+    scope text NOT NULL,
+    order_id text NOT NULL,
+    currency text NOT NULL,
+    owed bigint NOT NULL,                                    -- by the log, as far as it is in no cycle
+    since timestamptz,                                       -- when it was shipped; NULL: nothing is owed yet
+    settled_at timestamptz,
+    looked_at timestamptz NOT NULL,
+    PRIMARY KEY (scope, order_id)
+) WITH (fillfactor = 80);
+CREATE INDEX order_settlement_unpaid ON order_settlement (scope, since, order_id) WHERE settled_at IS NULL AND since IS NOT NULL;
+
+-- Where what was paid, billed or written down is not what was expected. Opens and closes by itself; a person's word stays
+-- until the figures are other ones. Its history is the audit, under difference:<number>.
+CREATE TABLE settlement_difference (
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,       -- for people, as d17
+    scope text NOT NULL,
+    key text NOT NULL,                                       -- found again, it is the same one
+    subject text NOT NULL,                                   -- the key of the flow that derives it: an order, cycle:<id> …
+    kind text NOT NULL,
+    state text NOT NULL CHECK (state IN ('open', 'explained', 'accepted', 'closed')),
+    was text,                                                -- the state before, for the audit
+    currency text NOT NULL,
+    expected bigint,
+    told bigint,
+    at_stake bigint NOT NULL,                                -- how far apart they are; never negative
+    words text NOT NULL,
+    cycle text,
+    order_id text,
+    line_id text,
+    note text,                                               -- why it is so: a rule's or a person's words
+    decided_by text,                                         -- the person; NULL: a rule
+    decided_at timestamptz,
+    opened_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    PRIMARY KEY (scope, key)
+) WITH (fillfactor = 70);
+CREATE INDEX settlement_difference_subject ON settlement_difference (scope, subject);
+CREATE INDEX settlement_difference_live ON settlement_difference (scope, state, kind, currency) INCLUDE (at_stake, opened_at)
+    WHERE state <> 'closed';
+CREATE INDEX settlement_difference_open ON settlement_difference (scope, kind, currency) INCLUDE (at_stake, opened_at)
+    WHERE state = 'open';
