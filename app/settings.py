@@ -62,6 +62,7 @@ class Channel(Strict):
     market: int = Field(description="id of the Centra market that sells here")
     profile: Literal["standard", "external_partner"] = "standard"
     token_expires_on: date | None = _TOKEN_EXPIRES_ON
+    finance_token_expires_on: date | None = Field(None, description="the same of its second key, where it has one")
     file_hosts: tuple[str, ...] = Field(
         (), strict=False, description="other hosts from which export files may be fetched"
     )
@@ -100,7 +101,16 @@ class Channel(Strict):
     @property
     def secret_name(self) -> str:
         """Where its key is found: this variable, or a file of this name in lower case."""
-        return "MIRAKL_KEY_" + self.id.upper().replace("-", "_")
+        return "MIRAKL_KEY_" + self._in_capitals
+
+    @property
+    def finance_secret_name(self) -> str:
+        """As `secret_name`, of the key for the transaction log; without one the other is used (business rule 22)."""
+        return "MIRAKL_FINANCE_KEY_" + self._in_capitals
+
+    @property
+    def _in_capitals(self) -> str:
+        return self.id.upper().replace("-", "_")
 
 
 class Centra(Strict):
@@ -266,6 +276,15 @@ class Secrets:
                 f" {self._folder / name.lower()}"
             )
         return SecretStr(value)
+
+    def finance_name(self, channel: Channel) -> str:
+        """Which secret holds the key for a channel's transaction log: the second key's where somebody set it.
+
+        A file that is there and empty is set, and wrong: it is not taken for none.
+        """
+        second = channel.finance_secret_name
+        is_set = os.environ.get(second, "").strip() or (self._folder / second.lower()).exists()
+        return second if is_set else channel.secret_name
 
     def read_several(self, name: str) -> tuple[SecretStr, ...]:
         """Several secrets that are valid at once, separated by commas or blanks; empty when there is none."""

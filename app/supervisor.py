@@ -17,8 +17,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from app import platforms
 from app.centra.client import CentraClient
-from app.centra.order_api import CEILING, HEADER, OrderApi
+from app.centra.order_api import CEILING, OrderApi
 from app.clock import Clock
 from app.domain.ids import Scope
 from app.domain.progress import Outcome
@@ -35,11 +36,8 @@ from app.mirakl.client import MiraklClient
 from app.mirakl.quotas import bucket, codes
 from app.policies.guard import Suspicion
 from app.settings import (
-    CENTRA_ORDER_API_SECRET,
-    CENTRA_TOKEN,
     CENTRA_WEBHOOK_SECRETS,
     PRIVACY_KEY,
-    Channel,
     Channels,
     Process,
     Secrets,
@@ -55,8 +53,6 @@ from app.telemetry.logs import log
 from app.telemetry.tracing import end_tracing
 from app.web.server import State, bind, create_metrics, create_webhooks, serve, server
 from app.web.webhooks import VERDICTS
-from app.wire.request import CallSeen, Observer
-from app.wire.transport import Transport
 
 DATABASE_RETRY_SECONDS = 1.0
 CLOCK_SECONDS = 1.0
@@ -110,17 +106,19 @@ async def services(configuration: Configuration, database: Database, wakeups: Wa
     channels = configuration.channels
     await open_permits(permits, channels, clock.scale)
     async with contextlib.AsyncExitStack() as stack:
-        centra_transport = await stack.enter_async_context(_centra_transport(configuration, clock))
+        secrets = configuration.secrets
+        centra_transport = await stack.enter_async_context(platforms.centra(channels.centra, secrets, clock))
         mirakl: dict[Scope, MiraklClient] = {}
         for channel in channels.channel:
-            transport = await stack.enter_async_context(_mirakl_transport(configuration, channel, clock))
+            shop = await stack.enter_async_context(platforms.mirakl(channel, secrets, clock))
+            accountancy = await stack.enter_async_context(platforms.accountancy(channel, secrets, clock, shop.breaker))
             mirakl[Scope(channel.id)] = MiraklClient(
-                transport, permits, channel.id, channel.shop_id, profile=channel.profile
+                shop, permits, channel.id, channel.shop_id, profile=channel.profile, accountancy=accountancy
             )
         centra = CentraClient(centra_transport, permits, channels.centra.id)
         order_api: OrderApi | None = None
         if channels.centra.order_api is not None:
-            rest = await stack.enter_async_context(_order_api_transport(configuration, clock))
+            rest = await stack.enter_async_context(platforms.order_api(channels.centra, secrets, clock))
             order_api = OrderApi(rest, permits, channels.centra.id)
         yield Services(
             database,
@@ -152,51 +150,6 @@ async def open_permits(permits: SharedPermits, channels: Channels, scale: float)
     if "requests.1h" not in known:
         await permits.open(channels.centra.id, buckets(SMALLEST_PLAN, channels.centra.share))
     await permits.open(channels.centra.id, {CEILING: (ORDER_API_BURST, ORDER_API_PER_SECOND / scale)})
-
-
-def _centra_transport(configuration: Configuration, clock: Clock) -> Transport:
-    centra, secrets = configuration.channels.centra, configuration.secrets
-    secrets.read(CENTRA_TOKEN)  # said now, not at the first call
-    return Transport(
-        centra.url,
-        headers=lambda: {"Authorization": f"Bearer {secrets.read(CENTRA_TOKEN).get_secret_value()}"},
-        now=clock.now,
-        observer=_observer(centra.id, centra.url),
-    )
-
-
-def _order_api_transport(configuration: Configuration, clock: Clock) -> Transport:
-    centra, secrets = configuration.channels.centra, configuration.secrets
-    secrets.read(CENTRA_ORDER_API_SECRET)
-    assert centra.order_api is not None
-    return Transport(
-        centra.order_api,
-        headers=lambda: {HEADER: secrets.read(CENTRA_ORDER_API_SECRET).get_secret_value()},
-        now=clock.now,
-        observer=_observer(centra.id, centra.order_api),
-    )
-
-
-def _mirakl_transport(configuration: Configuration, channel: Channel, clock: Clock) -> Transport:
-    secrets = configuration.secrets
-    secrets.read(channel.secret_name)
-    return Transport(
-        channel.url,
-        headers=lambda: {"Authorization": secrets.read(channel.secret_name).get_secret_value()},
-        now=clock.now,
-        allowed_hosts=frozenset(channel.file_hosts),
-        observer=_observer(channel.id, channel.url),
-    )
-
-
-def _observer(scope: str, url: str) -> Observer:
-    def observe(seen: CallSeen) -> None:
-        metrics.calls.labels(scope, seen.code, seen.outcome).inc()
-        metrics.call_seconds.labels(scope, seen.code).observe(seen.seconds)
-        if seen.certificate_expires_at is not None:
-            metrics.certificate_seen(scope, url, seen.certificate_expires_at)
-
-    return observe
 
 
 async def _follow_clock(configuration: Configuration, database: Database, clock: Clock) -> None:

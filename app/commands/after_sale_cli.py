@@ -61,6 +61,17 @@ def map_carrier(
     do(lambda: mapping.map_carrier(out, channel, text, Carrier(code or "", name, url), who=who, why=why))
 
 
+@carriers.command(name="unmap")
+def unmap_carrier(
+    channel: Channel,
+    text: Annotated[str, typer.Argument(help="Centra's words, as `carriers list` shows them")],
+    who: Who = WHO,
+    why: Why = "unmapped by hand",
+) -> None:
+    """Take one row out; parcels of that carrier are held until it is mapped again."""
+    do(lambda: mapping.unmap_carrier(out, channel, text, who=who, why=why))
+
+
 @carriers.command(name="import")
 def import_carriers(
     channel: Channel,

@@ -1,4 +1,4 @@
-"""`carriers list`, `unmapped`, `map`, `import`, `export`: what Centra calls a carrier, and what a marketplace calls it.
+"""`carriers list`, `unmapped`, `map`, `unmap`, `import`, `export`: Centra's carriers, and what a marketplace calls them.
 
 Strict: a code is one that the marketplace lists (SH21), a free name only where it takes one (PC01). Whoever changes a
 row releases the parcels that wait for it, in the same transaction.
@@ -89,6 +89,25 @@ async def map_carrier(console: Console, channel: str, text: str, carrier: Carrie
         if fault := row_fault(row, listed, free):
             raise DeclinedError(f"{text}: {fault}{_hint(carrier, listed)}")
         console.print(await _write(database, scope, [row], who, why), markup=False)
+
+
+async def unmap_carrier(console: Console, channel: str, text: str, *, who: str, why: str) -> None:
+    """Take one row out: parcels of that carrier are held from now on. Raises DeclinedError where there is none."""
+    told = configuration()
+    scope = known_channel(told, channel)
+    key = fold(text)
+
+    async def steps(tx: Transaction) -> str:
+        was = await carriers.take_out(tx.connection, scope, key)
+        if was is None:
+            raise DeclinedError(f"{text} is not in the table of {scope}: `carriers list {scope}` shows what is")
+        await audit(tx.connection, scope, who, f"carrier:{key}", _words(was), "unmapped", why)
+        marks = await intents.marks_of_kind(tx.connection, scope, Kind.SHIPMENT)
+        tx.mark(marks)
+        return f"{key} is not mapped any more at {scope}, it was {_words(was)};{_orders(len(marks))}"
+
+    async with database_of(told) as database:
+        console.print(await database.transact(steps), markup=False)
 
 
 def _hint(carrier: Carrier, listed: Sequence[Registered]) -> str:

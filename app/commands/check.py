@@ -14,6 +14,7 @@ from rich.table import Table
 
 from app.centra.facts import topology_of
 from app.commands.check_after_sale import check_after_sale
+from app.commands.check_money import check_money
 from app.commands.check_orders import check_orders
 from app.commands.context import Exit, Finding, configuration, services_of
 from app.commands.status import age
@@ -42,6 +43,7 @@ async def check(console: Console) -> Exit:
                 findings += await _channel(parts, channel, topology)
                 findings += await check_orders(parts, channel, topology)
                 findings += await check_after_sale(parts, channel)
+                findings += await check_money(parts, channel, told.secrets.finance_name(channel))
     table = Table("", "where", "what", "found", title="check", title_justify="left")
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
     for finding in findings:

@@ -1,14 +1,16 @@
-"""The part of `check` about what comes after the sale: reasons that a shop may give, carriers, invoices."""
+"""The part of `check` about what comes after the sale: reasons that a shop may give, carriers, invoices.
+
+It asks the marketplace nothing: what the part before has just read, or the service before that, is mirrored.
+"""
 
 from __future__ import annotations
 
 from app.commands.context import Finding
-from app.domain.ids import Scope
 from app.engine.flow import Services
 from app.flows.after_sale.market import market_of
+from app.mirakl import schema
 from app.settings import Channel
-from app.store import carriers
-from app.wire.outcome import Applied, NotSent
+from app.store import carriers, mirrors
 
 
 async def check_after_sale(parts: Services, channel: Channel) -> list[Finding]:
@@ -29,12 +31,11 @@ async def check_after_sale(parts: Services, channel: Channel) -> list[Finding]:
 
 async def _reasons(parts: Services, channel: Channel) -> list[Finding]:
     settings = channel.after_sale
-    answer = await parts.mirakl[Scope(channel.id)].re01_list_reasons()
-    if isinstance(answer, NotSent):
-        return [Finding(channel.id, "reasons", None, f"not asked: {answer.reason}")]
-    if not isinstance(answer, Applied):
-        return [Finding(channel.id, "reasons", False, answer.reason)]
-    ours = {(r.type, r.code) for r in answer.value.items if r.is_shop_right is not False}
+    async with parts.database.desk.acquire() as connection:
+        read = await mirrors.read_mirror(connection, channel.id, "RE01", tuple[schema.Reason, ...])
+    if read is None:
+        return [Finding(channel.id, "reasons", None, "the marketplace's reasons could not be read, see RE01")]
+    ours = {(r.type, r.code) for r in read.value if r.is_shop_right is not False}
     wanted = {
         ("REFUND", settings.refund_reason): "refund_reason",
         ("REFUND", settings.not_shipped_reason): "not_shipped_reason",
@@ -58,7 +59,7 @@ async def _carriers(parts: Services, channel: Channel) -> list[Finding]:
     codes = {carrier.code for carrier in market.registered}
     gone = sorted({m.row.carrier.code for m in rows if m.row.carrier.registered} - codes)
     if gone:
-        words = f"{', '.join(gone)} are mapped and not listed any more; `carriers map {channel.id}`"
+        words = f"{', '.join(gone)} are mapped and not listed any more; `carriers map`, `carriers unmap {channel.id}`"
         return [Finding(channel.id, "carriers", False, words)]
     words = f"{len(rows)} of Centra's texts are mapped" if rows else "none is mapped: every parcel will be held"
     return [Finding(channel.id, "carriers", True if rows else None, words)]

@@ -18,12 +18,12 @@ CONNECTION_STATES = ("active", "idle", "idle in transaction")
 
 def tell_expiry(settings: Channels) -> None:
     """When keys and tokens end, as somebody wrote it down: the platforms do not tell."""
-    centra = settings.centra
-    told = {centra.id: centra.token_expires_on, **{each.id: each.token_expires_on for each in settings.channel}}
-    for scope, day in told.items():
+    told = [(each.id, "token", each.token_expires_on) for each in (settings.centra, *settings.channel)]
+    told += [(each.id, "finance token", each.finance_token_expires_on) for each in settings.channel]
+    for scope, kind, day in told:
         if day is not None:
             ends_at = datetime.combine(day, time(), UTC)
-            metrics.credential_expires_timestamp_seconds.labels(scope, "token").set(ends_at.timestamp())
+            metrics.credential_expires_timestamp_seconds.labels(scope, kind).set(ends_at.timestamp())
 
 
 async def read_differences(services: Services, _: Mapping[Place, Team]) -> None:

@@ -1,24 +1,23 @@
-"""What the after-sale calls share: a write, its answer item by item, and lists with a token for the next page."""
+"""What the after-sale calls share: a write's answer item by item, and lists with a token for the next page."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TypeVar, Unpack
+from typing import TypeVar
 
 import msgspec
 
 from app.mirakl.after_schema import Page
-from app.mirakl.calls import Sending, ShopCalls, charges_of
+from app.mirakl.calls import ShopCalls, charges_of
 from app.wire.decode import decoded, read_items
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
 from app.wire.permit import Permit
-from app.wire.request import Expected, WireRequest, WireResponse
+from app.wire.request import WireRequest, WireResponse
 
 T = TypeVar("T")
 
 PAGE_LIMIT = 100
 """The largest page, and the most ids of one filter."""
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class _Told(msgspec.Struct):
@@ -43,22 +42,7 @@ class _Listed(msgspec.Struct):
 
 
 class AfterCalls(ShopCalls):
-    """Writes and lists of a shop."""
-
-    async def _write(
-        self,
-        code: str,
-        method: str,
-        path: str,
-        body: object,
-        *,
-        expects: Expected = Expected.JSON,
-        **sending: Unpack[Sending],
-    ) -> Outcome[WireResponse]:
-        """`body` None: none is sent."""
-        json = None if body is None else _encoder.encode(body)
-        request = WireRequest(code, method, path, json=json, expects=expects, effect_id=sending.get("effect_id"))
-        return await self._send(request, permit=sending.get("permit"), usable_until=sending.get("usable_until"))
+    """Lists of a shop."""
 
     async def _page(
         self,
@@ -70,9 +54,10 @@ class AfterCalls(ShopCalls):
         page_token: str | None,
         permit: Permit | None,
         charged_as: str | None = None,
+        limit: int = PAGE_LIMIT,
     ) -> Outcome[Page[T]]:
         """The first page of what `query` asks for, or the one of a token, which holds all that was asked for."""
-        asked = (("page_token", page_token),) if page_token else (*query, ("limit", str(PAGE_LIMIT)))
+        asked = (("page_token", page_token),) if page_token else (*query, ("limit", str(limit)))
         request = WireRequest(code, "GET", path, query=asked)
         answer = await self._send(request, permit=permit, charges=charges_of(charged_as or code))
 

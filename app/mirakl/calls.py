@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TypedDict, TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 import msgspec
 
@@ -16,7 +16,7 @@ from app.wire.charged import ChargedCalls
 from app.wire.decode import Items, decoded, read_items
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused, Unknown
 from app.wire.permit import Charge, Permit, Permits, PermitWait
-from app.wire.request import Expected, WireRequest, WireResponse
+from app.wire.request import Expected, FilePart, WireRequest, WireResponse
 from app.wire.target import path_part
 from app.wire.transport import Transport
 
@@ -27,6 +27,10 @@ EXPORT_CHUNK: dict[str, object] = {"items_per_chunk": 10_000, "megabytes_per_chu
 LARGE_BODY_BYTES = 48 * 1024 * 1024
 UPLOAD_SECONDS = 120.0
 _NO_CONTENT = 204
+TRANSACTION_LOG = frozenset({"TL02", "TL03", "TL04", "TL05"})
+"""What a key needs the accountancy role for, which the shop's administrator has not (business rule 22)."""
+_FINANCE = TRANSACTION_LOG | {"SBC11", "IV01", "IV02"}
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class _ExportAccepted(msgspec.Struct):
@@ -53,7 +57,10 @@ class Sending(TypedDict, total=False):
 
 
 class ShopCalls:
-    """One shop on one instance; `scope` is its channel, whose permits it uses."""
+    """One shop on one instance; `scope` is its channel, whose permits it uses.
+
+    `accountancy`: the same instance with the key for the transaction log; None: the one key is for that too.
+    """
 
     def __init__(
         self,
@@ -63,8 +70,10 @@ class ShopCalls:
         shop_id: int,
         *,
         profile: Profile = "standard",
+        accountancy: Transport | None = None,
     ) -> None:
         self._calls = ChargedCalls(transport, permits, scope)
+        self._log_calls = ChargedCalls(accountancy or transport, permits, scope)
         self._permits = permits
         self._scope = scope
         self._shop_id = shop_id
@@ -92,7 +101,34 @@ class ShopCalls:
             retry_after_fallback_seconds=ceiling_of(main, self._profile).spacing_seconds,
             retry_after_cap_seconds=longest_wait_seconds(main, self._profile),
         )
-        return await self._calls.send(complete, charges, permit=permit, usable_until=usable_until)
+        calls = self._log_calls if request.code in TRANSACTION_LOG else self._calls
+        answer = await calls.send(complete, charges, permit=permit, usable_until=usable_until)
+        if request.code in _FINANCE and isinstance(answer, Refused) and answer.kind is RefusalKind.CREDENTIALS:
+            return replace(answer, kind=RefusalKind.ROLE)
+        return answer
+
+    async def _write(
+        self,
+        code: str,
+        method: str,
+        path: str,
+        body: object,
+        *,
+        expects: Expected = Expected.JSON,
+        **sending: Unpack[Sending],
+    ) -> Outcome[WireResponse]:
+        """`body` None: none is sent."""
+        json = None if body is None else _encoder.encode(body)
+        request = WireRequest(code, method, path, json=json, expects=expects, effect_id=sending.get("effect_id"))
+        return await self._send(request, permit=sending.get("permit"), usable_until=sending.get("usable_until"))
+
+    async def _upload(
+        self, code: str, path: str, *parts: FilePart, **sending: Unpack[Sending]
+    ) -> Outcome[WireResponse]:
+        request = WireRequest(
+            code, "POST", path, files=parts, effect_id=sending.get("effect_id"), total_seconds=UPLOAD_SECONDS
+        )
+        return await self._send(request, permit=sending.get("permit"), usable_until=sending.get("usable_until"))
 
     async def _asked_export(
         self, code: str, target: str, body: dict[str, object], permit: Permit | None, charged_as: str

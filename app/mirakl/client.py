@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl import schema
-from app.mirakl.calls import UPLOAD_SECONDS, instant, named
+from app.mirakl.calls import Sending, instant, named
 from app.mirakl.catalogue import CatalogueCalls
 from app.mirakl.documents import DocumentCalls
+from app.mirakl.finance import FinanceCalls
 from app.mirakl.imports import read_stock_report, stock_file
 from app.mirakl.offers import OfferCalls
 from app.mirakl.orders import OrderCalls
@@ -44,6 +46,7 @@ class MiraklClient(
     ProductCalls,
     OfferCalls,
     PriceCalls,
+    FinanceCalls,
 ):
     """One shop on one instance; `scope` is its channel, whose permits it uses."""
 
@@ -100,24 +103,11 @@ class MiraklClient(
     async def sto01_import_stock(
         self,
         lines: Sequence[schema.StockLine],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[str]:
-        """Queue absolute quantities; the value is the import's id. Touches stock only.
-
-        `usable_until` (monotonic): the end of the caller's claim, after which no byte may leave.
-        """
-        request = WireRequest(
-            "STO01",
-            "POST",
-            "/api/offers/stock/imports",
-            files=(FilePart("file", "stock.csv", stock_file(lines), "text/csv"),),
-            effect_id=effect_id,
-            total_seconds=UPLOAD_SECONDS,
-        )
-        answer = await self._send(request, permit=permit, usable_until=usable_until)
+        """Queue absolute quantities; the value is the import's id. Touches stock only."""
+        file = FilePart("file", "stock.csv", stock_file(lines), "text/csv")
+        answer = await self._upload("STO01", "/api/offers/stock/imports", file, **sending)
         return decoded(answer, _ImportAccepted, lambda body: named(body.import_id, "import_id"))
 
     async def sto02_get_stock_import(

@@ -12,11 +12,11 @@ import msgspec
 
 from app.mirakl.after_calls import PAGE_LIMIT, AfterCalls, checked
 from app.mirakl.after_schema import Document, DocumentRequest, OrderDocument, Page, Thread
-from app.mirakl.calls import UPLOAD_SECONDS, Sending, done, instant
+from app.mirakl.calls import Sending, done, instant
 from app.wire.decode import Items, decoded
 from app.wire.outcome import Applied, Outcome, RefusalDetail, RefusalKind, Refused, Unknown
 from app.wire.permit import Permit
-from app.wire.request import Expected, FilePart, WireRequest, WireResponse
+from app.wire.request import Expected, FilePart, WireRequest
 from app.wire.target import path_part
 
 ORDER = "PRODUCT_LOGISTIC_ORDER"
@@ -92,22 +92,12 @@ class DocumentCalls(AfterCalls):
         order_id: str,
         document: Document,
         type_code: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Attach one document, of a type of DO01, to an order. Not safe to repeat: look into OR72 first."""
         described = {"order_documents": [{"file_name": document.file_name, "type_code": type_code}]}
-        answer = await self._upload(
-            "OR74",
-            f"/api/orders/{path_part(order_id)}/documents",
-            document,
-            ("order_documents", described),
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
-        )
+        path, parts = f"/api/orders/{path_part(order_id)}/documents", _parts(document, "order_documents", described)
+        answer = await self._upload("OR74", path, *parts, **sending)
 
         def shape(body: _OrderAnswer) -> Outcome[None]:
             failed = bool(body.errors_count or body.order_documents)
@@ -129,23 +119,13 @@ class DocumentCalls(AfterCalls):
         request_id: str,
         document: Document,
         document_number: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Answer a request with one PDF. Mirakl refuses it once the request is answered."""
         files = [{"name": document.file_name, "format": "PDF"}]
         described = {"requests": [{"request_id": request_id, "document_number": document_number, "files": files}]}
-        answer = await self._upload(
-            "DR74",
-            "/api/document-request/documents/upload",
-            document,
-            ("documents_input", described),
-            permit=permit,
-            effect_id=effect_id,
-            usable_until=usable_until,
-        )
+        path, parts = "/api/document-request/documents/upload", _parts(document, "documents_input", described)
+        answer = await self._upload("DR74", path, *parts, **sending)
 
         def shape(body: _RequestAnswer) -> Outcome[None]:
             if len(body.requests) != 1:
@@ -154,30 +134,12 @@ class DocumentCalls(AfterCalls):
 
         return decoded(answer, _RequestAnswer, shape)
 
-    async def _upload(
-        self,
-        code: str,
-        path: str,
-        document: Document,
-        described: tuple[str, object],
-        *,
-        permit: Permit | None,
-        effect_id: str | None,
-        usable_until: float | None,
-    ) -> Outcome[WireResponse]:
-        name, members = described
-        request = WireRequest(
-            code,
-            "POST",
-            path,
-            files=(
-                FilePart("files", document.file_name, document.content, document.content_type),
-                FilePart(name, None, msgspec.json.encode(members), "application/json"),
-            ),
-            effect_id=effect_id,
-            total_seconds=UPLOAD_SECONDS,
-        )
-        return await self._send(request, permit=permit, usable_until=usable_until)
+
+def _parts(document: Document, name: str, described: object) -> tuple[FilePart, FilePart]:
+    return (
+        FilePart("files", document.file_name, document.content, document.content_type),
+        FilePart(name, None, msgspec.json.encode(described), "application/json"),
+    )
 
 
 def _refused(sent: Sequence[_Sent]) -> Refused:

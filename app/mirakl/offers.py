@@ -11,7 +11,7 @@ from typing import Unpack
 import msgspec
 
 from app.mirakl.after_calls import AfterCalls, checked
-from app.mirakl.calls import UPLOAD_SECONDS, Sending, numbered
+from app.mirakl.calls import Sending, numbered
 from app.mirakl.imports import ReportLine, read_report
 from app.mirakl.offer_files import offers_file
 from app.mirakl.offer_schema import LiveOffer, OfferImportStatus, OfferWrite
@@ -57,25 +57,17 @@ class OfferCalls(AfterCalls):
         self,
         offers: Sequence[OfferWrite],
         delimiter: str = ";",
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[str]:
         """As OF24, as a file."""
         file = offers_file(_each_once(offers, FILE_LIMIT), delimiter)
-        request = WireRequest(
+        answer = await self._upload(
             "OF01",
-            "POST",
             "/api/offers/imports",
-            files=(
-                FilePart("file", "offers.csv", file, "text/csv"),
-                FilePart("import_mode", None, _MODE, "text/plain"),
-            ),
-            effect_id=effect_id,
-            total_seconds=UPLOAD_SECONDS,
+            FilePart("file", "offers.csv", file, "text/csv"),
+            FilePart("import_mode", None, _MODE, "text/plain"),
+            **sending,
         )
-        answer = await self._send(request, permit=permit, usable_until=usable_until)
         return decoded(answer, _Accepted, lambda body: numbered(body.import_id))
 
     async def of02_get_offer_import(

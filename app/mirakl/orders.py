@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl import schema
-from app.mirakl.calls import ShopCalls, charges_of, done, instant
+from app.mirakl.calls import Sending, ShopCalls, charges_of, done, instant
 from app.mirakl.order_schema import Order, OrderPage, OrderQuery, RawOrder
 from app.wire.decode import Items, decoded, read_items
 from app.wire.outcome import Applied, Outcome, Refused, Unknown
@@ -96,30 +97,17 @@ class OrderCalls(ShopCalls):
         self,
         order_id: str,
         decisions: Mapping[str, bool],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Accept or refuse every line of an order, by line id. The state moves later; see `refusal_code`."""
         lines = [{"id": line_id, "accepted": accepted} for line_id, accepted in decisions.items()]
-        request = WireRequest(
-            "OR21",
-            "PUT",
-            f"/api/orders/{path_part(order_id)}/accept",
-            json=msgspec.json.encode({"order_lines": lines}),
-            expects=Expected.NOTHING,
-            effect_id=effect_id,
-        )
-        return done(await self._send(request, permit=permit, usable_until=usable_until))
+        path, body = f"/api/orders/{path_part(order_id)}/accept", {"order_lines": lines}
+        return done(await self._write("OR21", "PUT", path, body, expects=Expected.NOTHING, **sending))
 
     async def or04_update_references(
         self,
         references: Mapping[str, str],
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[dict[str, str | None]]:
         """Write our reference into up to 100 orders; the value says for each why it was not written, or None."""
         if not 0 < len(references) <= REFERENCES_LIMIT:
@@ -128,9 +116,7 @@ class OrderCalls(ShopCalls):
             {"order_id": order_id, "references": {"order_reference_for_seller": reference}}
             for order_id, reference in references.items()
         ]
-        body = msgspec.json.encode({"orders": orders})
-        request = WireRequest("OR04", "PUT", "/api/orders", json=body, effect_id=effect_id)
-        answer = await self._send(request, permit=permit, usable_until=usable_until)
+        answer = await self._write("OR04", "PUT", "/api/orders", {"orders": orders}, **sending)
 
         def shape(body: _UpdatedOrders) -> Outcome[dict[str, str | None]]:
             told = {row.order_id: _words(row.errors or ()) for row in body.updated_orders or ()}
@@ -141,15 +127,11 @@ class OrderCalls(ShopCalls):
     async def or29_cancel_order(
         self,
         order_id: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[None]:
         """Cancel a whole order, as long as it `can_cancel`."""
         path = f"/api/orders/{path_part(order_id)}/cancel"
-        request = WireRequest("OR29", "PUT", path, expects=Expected.NOTHING, effect_id=effect_id)
-        return done(await self._send(request, permit=permit, usable_until=usable_until))
+        return done(await self._write("OR29", "PUT", path, None, expects=Expected.NOTHING, **sending))
 
 
 def refusal_code(refused: Refused) -> str | None:

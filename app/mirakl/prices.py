@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl.after_calls import checked
-from app.mirakl.calls import UPLOAD_SECONDS, ShopCalls, named
+from app.mirakl.calls import Sending, ShopCalls, named
 from app.mirakl.imports import ReportLine, csv_file, read_report
 from app.mirakl.offer_files import ranges_text, text_of
 from app.mirakl.offer_schema import MOST_PRICES, VolumePrice, When, check_discount, check_period, given
@@ -154,23 +155,12 @@ class PriceCalls(ShopCalls):
         self,
         offers: Sequence[OfferPrices],
         delimiter: str = ";",
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[str]:
         """Queue all prices of each offer; the value is the import's id. Touches prices only."""
         checked(offers, FILE_LIMIT)
         file = FilePart("file", "prices.csv", prices_file(offers, delimiter), "text/csv")
-        request = WireRequest(
-            "PRI01",
-            "POST",
-            "/api/offers/pricing/imports",
-            files=(file,),
-            effect_id=effect_id,
-            total_seconds=UPLOAD_SECONDS,
-        )
-        answer = await self._send(request, permit=permit, usable_until=usable_until)
+        answer = await self._upload("PRI01", "/api/offers/pricing/imports", file, **sending)
         return decoded(answer, _Accepted, lambda body: named(body.import_id or body.older, "import_id"))
 
     async def pri02_get_price_import(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Unpack
 
 import msgspec
 
 from app.mirakl.after_calls import checked
-from app.mirakl.calls import LARGE_BODY_BYTES, UPLOAD_SECONDS, ShopCalls, charges_of, instant, numbered
+from app.mirakl.calls import LARGE_BODY_BYTES, UPLOAD_SECONDS, Sending, ShopCalls, charges_of, instant, numbered
 from app.mirakl.catalogue_schema import ProductFound, ProductImportStatus, ProductReference, SourceProduct
 from app.mirakl.product_files import ProductFile, ProductLine, read_product_report, read_products
 from app.wire.decode import Items, Rows, Unreadable, decoded
@@ -44,24 +45,16 @@ class ProductCalls(ShopCalls):
         self,
         file: ProductFile,
         delimiter: str,
-        *,
-        permit: Permit | None = None,
-        effect_id: str | None = None,
-        usable_until: float | None = None,
+        **sending: Unpack[Sending],
     ) -> Outcome[str]:
         """Queue products in the operator's own format; the value is the import's id."""
-        request = WireRequest(
+        answer = await self._upload(
             "P41",
-            "POST",
             "/api/products/imports",
-            files=(
-                FilePart("file", "products.csv", file.encoded(delimiter), "text/csv"),
-                FilePart("operator_format", None, b"true", "text/plain"),
-            ),
-            effect_id=effect_id,
-            total_seconds=UPLOAD_SECONDS,
+            FilePart("file", "products.csv", file.encoded(delimiter), "text/csv"),
+            FilePart("operator_format", None, b"true", "text/plain"),
+            **sending,
         )
-        answer = await self._send(request, permit=permit, usable_until=usable_until)
         return decoded(answer, _Accepted, lambda body: numbered(body.import_id))
 
     async def p42_get_product_import(

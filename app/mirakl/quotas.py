@@ -94,8 +94,10 @@ _STANDARD: dict[str, Ceiling] = {
     **dict.fromkeys(("M10", "M11", "M12", "M13", "M14", "DR11", "DR12", "DR73", "DR74"), _modest(10.0)),
     # Finance. TL02 also allows at most 20 a minute, which the hourly figure already keeps.
     "IV01": _DAILY,
+    "IV01.page": _modest(1.0),
     "IV02": _modest(1.0),
     "SBC11": _DAILY,
+    "SBC11.page": _modest(1.0),
     "TL02": Ceiling(_HOUR, 60),
     "TL03": _DAILY,
     "TL04": Ceiling(10.0),

@@ -36,6 +36,12 @@ async def put(connection: Connection, scope: str, rows: Iterable[CarrierRow], by
         await connection.execute(sql("carrier_map/put"), scope, row.text, carrier.code, carrier.name, carrier.url, by)
 
 
+async def take_out(connection: Connection, scope: str, text: str) -> Carrier | None:
+    """Delete one row, by its folded text; what it was, None where there is none."""
+    row = await connection.fetchrow(sql("carrier_map/delete"), scope, text)
+    return None if row is None else Carrier(row["code"], row["name"], row["url"])
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Parcels that wait for a row, by Centra's words for their carrier."""

@@ -101,7 +101,7 @@ last_success_seconds = _gauge(
 )
 credential_expires_timestamp_seconds = _gauge(
     "centra_mirakl_credential_expires_timestamp_seconds",
-    "When a credential ends, as Unix time: `token` as set in the channel file (token_expires_on),"
+    "When a credential ends, as Unix time: `token` and `finance token` as set in the channel file (token_expires_on),"
     " `certificate` as the platform showed it last.",
     ["scope", "kind"],
 )

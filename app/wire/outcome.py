@@ -25,6 +25,8 @@ class RefusalKind(StrEnum):
 
     CREDENTIALS = "credentials"
     """The key, its rights or its shop: pause the scope, burn no attempts."""
+    ROLE = "role"
+    """The key lacks what this call alone needs: what it is for waits, and the scope works on."""
     MISSING = "missing"
     """The thing is not there, or the feature behind it is switched off."""
     INVALID = "invalid"

@@ -14,10 +14,12 @@ _MEBIBYTE = 1024 * 1024
 
 
 class Expected(StrEnum):
-    """What a 2xx answer must carry; an HTML page where JSON or CSV is due is no answer."""
+    """What a 2xx answer must carry; an HTML page where anything else is due is no answer."""
 
     JSON = "json"
     CSV = "csv"
+    FILE = "file"
+    """Bytes of any kind, XML too."""
     NOTHING = "nothing"
     """The status is the answer, the body is not read further than its limit."""
 

@@ -248,7 +248,7 @@ class Transport:
             return Unknown(f"unreadable answer: {exc}")
         finally:
             call.received_bytes = response.num_bytes_downloaded
-        if request.expects is not Expected.NOTHING and _is_page(response.headers, body):
+        if request.expects is not Expected.NOTHING and _is_page(response.headers, body, request.expects):
             return Unknown(f"unreadable answer: HTML page instead of {request.expects.upper()}")
         return Applied(WireResponse(status, dict(response.headers), body))
 
@@ -313,9 +313,11 @@ def _is_sendable(value: str) -> bool:
     return value.isascii() and value.isprintable()
 
 
-def _is_page(headers: Mapping[str, str], body: bytes) -> bool:
+def _is_page(headers: Mapping[str, str], body: bytes, due: Expected) -> bool:
     kind = headers.get("content-type", "").split(";")[0].strip().lower()
-    return kind in ("text/html", "application/xhtml+xml") or body[:64].lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"<"
+    opening = body[:64].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    signs = (b"<!doctype html", b"<html") if due is Expected.FILE else (b"<",)
+    return kind in ("text/html", "application/xhtml+xml") or opening.startswith(signs)
 
 
 def _name_of(outcome: _Answer) -> str:

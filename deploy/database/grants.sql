@@ -1,12 +1,14 @@
 -- What the service and the people who look may do with each table, by name. After each `centra-mirakl migrate`, as
 -- centra_mirakl_owner or a superuser; bears repetition. A test sees to it that no table is forgotten.
 
--- The work: rows are permanent, so nothing here is deleted. Retention runs as centra_mirakl_migrate.
+-- The work: rows are permanent, so nothing of it is deleted. Retention runs as centra_mirakl_migrate.
 GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
     marketplace_order, buyer, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
     product_sku, publication, live_offer, plan, plan_line TO centra_mirakl_run;
 GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
+-- A person takes a row out; the audit keeps it.
+GRANT DELETE ON carrier_map TO centra_mirakl_run;
 GRANT USAGE ON SEQUENCE claim_number TO centra_mirakl_run;
 
 -- The ledger changes state and loses nothing; its history is written once.

@@ -1,0 +1,45 @@
+"""The part of `check` about money: whether a key may read the transaction log (business rule 22)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from app.commands.context import Finding
+from app.domain.ids import Scope
+from app.engine.flow import Services
+from app.settings import Channel
+from app.wire.outcome import Applied, NotSent, RefusalKind, Refused
+
+_SUBJECT = "transaction log (TL02)"
+_LOOK_BACK = timedelta(days=30)
+_UNKNOWN_KEY = 401
+
+
+async def check_money(parts: Services, channel: Channel, key: str) -> list[Finding]:
+    """One line of the log is asked for. `key`: the secret that holds the key which it is asked with.
+
+    A shop's usual key need not have the role until its money is read, so that is no failure.
+    """
+    since = parts.clock.now() - _LOOK_BACK
+    answer = await parts.mirakl[Scope(channel.id)].tl02_list_transactions(since, limit=1)
+    match answer:
+        case Applied():
+            return [Finding(channel.id, _SUBJECT, True, f"{key} may read it")]
+        case NotSent(reason):
+            return [Finding(channel.id, _SUBJECT, None, f"not asked: {reason}")]
+        case Refused(reason, status, RefusalKind.ROLE):
+            ok = None if key == channel.secret_name else False
+            return [Finding(channel.id, _SUBJECT, ok, f"{_missing(channel, key, status)} ({reason})")]
+        case _:
+            return [Finding(channel.id, _SUBJECT, False, answer.reason)]
+
+
+def _missing(channel: Channel, key: str, status: int) -> str:
+    if status == _UNKNOWN_KEY:
+        return f"the marketplace does not know the key in {key}: make a new one in the back office"
+    if key == channel.secret_name:
+        return (
+            f"the key in {key} lacks the accountancy role, so money can't be read: give its user the role in the back"
+            f" office, or put the key of a user who has it into {channel.finance_secret_name}"
+        )
+    return f"the key in {key} lacks the accountancy role: give its user the role in the back office"
