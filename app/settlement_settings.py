@@ -31,7 +31,7 @@ class AccountSettings(Strict):
     clearing: str = Field("clearing", description="what the marketplace owes; every line is booked against it")
     bank: str = Field("bank", description="where pay-outs arrive")
     default: str = Field("suspense", description="of a group that has no account of its own")
-    by_group: dict[str, str] = {}
+    by_group: dict[str, str] = Field({}, description="accounts of groups")
     dimensions: dict[str, str] = Field({}, description="more columns of each journal line, as cost_centre")
 
 
@@ -41,7 +41,10 @@ class SettlementSettings(Strict):
     mode: Literal["on", "off"] = "off"
     start_at: AwareDatetime | None = Field(None, description="what the log last changed before is not read")
     poll_seconds: float = Field(
-        1.2 * HOUR, ge=HOUR, le=3 * HOUR, description="time between two reads of the log; the operator's advice: 20 a day"
+        1.2 * HOUR,
+        ge=HOUR,
+        le=3 * HOUR,
+        description="time between two reads of the log; the operator's advice: 20 a day",
     )
     zone: str = Field("UTC", description="time zone of months, as Europe/Paris")
     grace_days: float = Field(1, ge=0, description="how long a part of the log may be late")
@@ -49,7 +52,9 @@ class SettlementSettings(Strict):
     unpaid_after_days: float = Field(21, gt=0, description="from dispatch to the billing cycle that pays it")
     cycle_days: float = Field(10, gt=0, description="from one billing cycle to the next")
     pay_out_after_days: float = Field(5, gt=0, description="from the end of a billing cycle to its pay-out")
-    watch_days: int = Field(200, ge=1, description="how old orders may be that are looked at daily until they are settled")
+    watch_days: int = Field(
+        200, ge=1, description="how old orders may be that are looked at daily until they are settled"
+    )
     subscription: Decimal | None = Field(
         None, ge=0, strict=False, description="of a billing cycle, before tax; another one is for a person"
     )

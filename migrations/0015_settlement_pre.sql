@@ -39,10 +39,11 @@ CREATE TABLE billing_cycle (
     failure text,
     paid_at timestamptz,
     totals jsonb NOT NULL,                                   -- of the summary, by their names
+    total bigint,                                            -- what its lines come to, as last summed up
     read_at timestamptz NOT NULL,
     PRIMARY KEY (scope, cycle_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX billing_cycle_created ON billing_cycle (scope, created_at);
+CREATE INDEX billing_cycle_created ON billing_cycle (scope, created_at, cycle_id);
 CREATE INDEX billing_cycle_unpaid ON billing_cycle (scope, created_at) WHERE state <> 'PAID';
 
 -- Accounting documents (IV01).

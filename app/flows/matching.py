@@ -1,8 +1,8 @@
 """What a marketplace wrote down and paid is held against what we expect, order by order and cycle by cycle.
 
-A key is an order, a billing cycle, a day's lines about no order, or one of two questions of a channel: whether a cycle is
-missing, and what could not be read. The differences of a key are derived from the ledger and from our orders as they are
-now: they open, and close by themselves once they are gone, and what a person said of one stays while its figures do.
+A key is an order, a billing cycle, a day's lines about no order, or one of two questions of a channel: whether a cycle
+is missing, and what could not be read. The differences of a key are derived from the ledger and from our orders as they
+are now: they open, and close by themselves once they are gone, and what a person said of one stays while its figures do.
 Nothing is derived while the log is half read. Nothing is written to the outside.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import anyio.lowlevel
 
@@ -20,20 +20,21 @@ from app.domain.settlement import Difference, Kind
 from app.domain.settlement import Transaction as Line
 from app.domain.teams import Team
 from app.engine.flow import Flow, Gate, Pass, Services
-from app.flows.ledger.back_fill import read_back_fill
 from app.flows.ledger.credited import DEEDS, credited, shipped_at
-from app.flows.ledger.log import MIRAKL_TRANSACTION, read_reading
+from app.flows.ledger.log import MIRAKL_TRANSACTION
 from app.flows.ledger.terms import terms_of
 from app.policies.difference_states import transitions
 from app.policies.settlement import differences_of_order, unpaid
 from app.policies.settlement_charges import charges, types_unknown
-from app.policies.settlement_cycles import cycle_missing, differences_of_cycle
+from app.policies.settlement_cycles import carried_over, differences_of_cycle, lines_total
+from app.policies.settlement_silence import cycle_missing
 from app.policies.settlement_terms import Credited, Terms
 from app.store import inbox, ledger, settlement
 from app.store.intents import Intent
 from app.store.outbox import Claim, Held, Settled, Verdict
 from app.store.pool import Connection, Transaction
-from app.store.settlement import CYCLE, CYCLES, DAY, MATCHING, UNREADABLE, Standing
+from app.store.readings import read_back_fill, read_reading
+from app.store.settlement import CYCLE, CYCLES, DAY, MATCHING, UNREADABLE, Standing, mark_of_cycle
 from app.wire.permit import PermitWait
 
 BATCH = 100
@@ -51,9 +52,12 @@ async def gate(services: Services, scope: Scope) -> Gate:
 
 @dataclass(slots=True)
 class Derived:
-    """What was found of each subject; how far orders' money has come; subjects that can't be derived, and why."""
+    """What was found of each subject; what the lines of cycles come to; how far orders' money has come; subjects that
+    can't be derived, and why.
+    """
 
     differences: dict[str, list[Difference]] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
     standings: list[Standing] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
 
@@ -92,6 +96,9 @@ async def _write(tx: Transaction, scope: str, found: Derived) -> None:
     ]
     await settlement.write(tx.connection, scope, changes)
     await settlement.write_standings(tx.connection, scope, found.standings)
+    for cycle, total in sorted(found.totals.items()):
+        if following := await ledger.write_total(tx.connection, scope, cycle, total):
+            tx.mark([mark_of_cycle(scope, following)])
 
 
 # --------------------------------------------------------------------------------------------------- an order
@@ -122,9 +129,7 @@ def _derive_order(turn: Pass, about: About, order_id: str, terms: Terms, found: 
     def derive() -> list[Difference]:
         left_at = shipped_at(deeds)
         given = credited(deeds, order) if order is not None and is_followed else None
-        differences = differences_of_order(
-            order_id, order, lines, terms, now, credits=given, shipped_at=left_at
-        )
+        differences = differences_of_order(order_id, order, lines, terms, now, credits=given, shipped_at=left_at)
         if order is not None:
             open_ = unpaid(order, lines, left_at)
             settled = open_ is None and _is_settled(order, lines, given or ())
@@ -147,23 +152,31 @@ def _is_settled(order: Order, lines: Sequence[Line], given: Sequence[Credited]) 
 
 async def _derive_named(turn: Pass, connection: Connection, subject: str, terms: Terms, found: Derived) -> None:
     scope, now = turn.scope, turn.services.clock.now()
+    channel = turn.services.channel(scope)
     if subject.startswith(CYCLE):
-        cycle_id = subject.removeprefix(CYCLE)
-        cycle = (await ledger.cycles(connection, scope, [cycle_id])).get(cycle_id)
-        sums = await ledger.sums_of_cycle(connection, scope, cycle_id)
-        found.add(subject, lambda: list(differences_of_cycle(cycle_id, cycle, sums, terms, now)))
+        await _derive_cycle(turn, connection, subject, terms, found)
     elif subject.startswith(DAY):
         lines = await ledger.lines_of_day(connection, scope, date.fromisoformat(subject.removeprefix(DAY)))
         documents = await ledger.documents(connection, scope, {line.document for line in lines if line.document})
         found.add(subject, lambda: [*types_unknown(lines), *charges(lines, terms, documents)])
     elif subject == CYCLES:
         last = await ledger.last_cycle(connection, scope)
-        currency = turn.services.channel(scope).currency
-        found.add(subject, lambda: list(cycle_missing(last, currency, terms, now)))
+        every = timedelta(days=channel.settlement.cycle_days)
+        found.add(subject, lambda: list(cycle_missing(last, channel.currency, every, terms.grace, now)))
     else:
         odd = await inbox.unreadable(connection, scope, MIRAKL_TRANSACTION)
-        currency = turn.services.channel(scope).currency
-        found.add(subject, lambda: [_unreadable(one.identity, one.reason or "", currency) for one in odd])
+        found.add(subject, lambda: [_unreadable(one.identity, one.reason or "", channel.currency) for one in odd])
+
+
+async def _derive_cycle(turn: Pass, connection: Connection, subject: str, terms: Terms, found: Derived) -> None:
+    scope, now = turn.scope, turn.services.clock.now()
+    cycle = (await ledger.cycles(connection, scope, [subject.removeprefix(CYCLE)])).get(subject.removeprefix(CYCLE))
+    if cycle is None:  # its lines came first: once it is read, it is marked
+        return
+    sums = await ledger.sums_of_cycle(connection, scope, cycle)
+    before = await ledger.totals_before(connection, scope, cycle)
+    found.totals[cycle.id] = lines_total(sums)
+    found.add(subject, lambda: differences_of_cycle(cycle, sums, terms, now, carried=carried_over(before)))
 
 
 def _unreadable(identity: str, reason: str, currency: str) -> Difference:

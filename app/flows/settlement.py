@@ -1,8 +1,9 @@
 """A marketplace's money is read into the ledger: its transaction log, its billing cycles, its accounting documents.
 
-A key is an API code, which comes back by its own time: TL02 by last update, SBC11 and IV01 once a day; TL03 fills in what
-lies further back, when a person asks. What a line or a cycle touches is marked for `matching` in the same transaction.
-Once a day every order that was sent and is not settled is marked as well, since money that does not come tells nothing.
+A key is an API code, which comes back by its own time: TL02 by last update, SBC11 and IV01 once a day; TL03 fills in
+what lies further back, when a person asks. What a line or a cycle touches is marked for `matching` in the same
+transaction. Once a day every order that was sent and is not settled is marked as well: money that does not come tells
+nothing.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def _next_day(turn: Pass, claim: Claim) -> Verdict:
 
 
 async def walk(turn: Pass, _: Claim) -> Verdict:
-    """Mark what time alone may have made a difference of: orders not settled, cycles not paid, a cycle that is missing."""
+    """Mark what time alone may have made a difference of: orders not settled, cycles not paid or missing."""
     services, scope = turn.services, turn.scope
     since = services.clock.now() - timedelta(days=services.channel(scope).settlement.watch_days)
     place: tuple[datetime, str] | None = (since, "")

@@ -40,9 +40,7 @@ def transitions(subject: str, known: Sequence[Known], found: Iterable[Difference
     before = {one.key: one for one in known}
     now = {one.key: one for one in found}
     changes = [
-        Written(subject, one.key, _state(one), one)
-        for one in now.values()
-        if not _stands(before.get(one.key), one)
+        Written(subject, one.key, _state(one), one) for one in now.values() if not _stands(before.get(one.key), one)
     ]
     gone = [one for one in known if one.key not in now and one.state is not State.CLOSED]
     return changes + [Written(subject, one.key, State.CLOSED, None) for one in gone]

@@ -1,7 +1,7 @@
 """The ledger of a marketplace's money: its transaction log, its billing cycles and its accounting documents, as told.
 
-Rows are written by whoever reads the platform; a line that is told again changes its row only where it is newer. Amounts
-are whole minor units.
+Rows are written by whoever reads the platform; a line that is told again changes its row only where it is newer.
+Amounts are whole minor units.
 """
 
 from __future__ import annotations
@@ -13,21 +13,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from app.domain.settlement import Cycle, Document, Transaction
+from app.policies.settlement_cycles import Sum
 from app.store.pool import Connection, Row
 from app.store.statements import sql, storable
 
 AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """What lines of one type, state and currency of a billing cycle come to."""
-
-    type: str
-    state: str
-    currency: str
-    amount: int
-    lines: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +90,7 @@ def _line(row: Row) -> Transaction:
     )
 
 
-async def lines_of_orders(
-    connection: Connection, scope: str, order_ids: Sequence[str]
-) -> dict[str, list[Transaction]]:
+async def lines_of_orders(connection: Connection, scope: str, order_ids: Sequence[str]) -> dict[str, list[Transaction]]:
     """The lines of some orders, each oldest first; an order without any is not there."""
     found: dict[str, list[Transaction]] = {}
     for row in await connection.fetch(sql("transaction_line/of_orders"), scope, list(order_ids)):
@@ -119,18 +107,17 @@ async def lines_of_day(connection: Connection, scope: str, day: date) -> list[Tr
     return [_line(row) for row in rows]
 
 
-async def sums_of_cycle(connection: Connection, scope: str, cycle: str) -> list[Sum]:
-    """What the lines of a billing cycle come to, however many there are."""
-    return [Sum(**row) for row in await connection.fetch(sql("transaction_line/sums_of_cycle"), scope, cycle)]
+async def sums_of_cycle(connection: Connection, scope: str, cycle: Cycle) -> list[Sum]:
+    """What the lines of a billing cycle in its currency come to, however many there are."""
+    rows = await connection.fetch(sql("transaction_line/sums_of_cycle"), scope, cycle.id, cycle.currency)
+    return [Sum(**row) for row in rows]
 
 
-async def booked(
-    connection: Connection, scope: str, since: datetime, until: datetime
-) -> AsyncIterator[Booked]:
+async def booked(connection: Connection, scope: str, since: datetime, until: datetime) -> AsyncIterator[Booked]:
     """The lines that the marketplace wrote from `since` until before `until`, in an order that is always the same.
 
-    A line is in a billing cycle here only if that one began before `until`: what is told later changes nothing. Through a
-    cursor, inside a transaction of the caller.
+    A line is in a billing cycle here only if that one was closed before `until`: what is told later changes nothing.
+    Through a cursor, inside a transaction of the caller.
     """
     async for row in connection.cursor(sql("transaction_line/of_period"), scope, since, until, prefetch=AT_ONCE):
         yield Booked(_line(row), row["country"])
@@ -177,19 +164,32 @@ async def cycles(connection: Connection, scope: str, ids: Sequence[str]) -> Mapp
     return {row["cycle_id"]: _cycle(row) for row in rows}
 
 
+async def totals_before(connection: Connection, scope: str, cycle: Cycle) -> list[int]:
+    """What the lines of each earlier cycle of its currency come to, the oldest first."""
+    statement = sql("billing_cycle/totals_before")
+    rows = await connection.fetch(statement, scope, cycle.currency, cycle.created_at, cycle.id)
+    return [row["total"] for row in rows]
+
+
+async def write_total(connection: Connection, scope: str, cycle: str, total: int) -> str | None:
+    """What the lines of a cycle come to; where that is news, the id of the cycle after it, which may start below 0."""
+    found: str | None = await connection.fetchval(sql("billing_cycle/write_total"), scope, cycle, total)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A billing cycle for people: what its lines come to (`summed`) beside what is paid."""
+    """A billing cycle for people: what its lines come to (`total`, None: not summed up yet) beside what is paid."""
 
     scope: str
     cycle: Cycle
-    summed: int
+    total: int | None
 
 
 async def newest_cycles(connection: Connection, scope: str | None, limit: int) -> list[Listed]:
     """The newest billing cycles, newest first."""
     rows = await connection.fetch(sql("billing_cycle/newest"), scope, limit)
-    return [Listed(row["scope"], _cycle(row), row["summed"]) for row in rows]
+    return [Listed(row["scope"], _cycle(row), row["total"]) for row in rows]
 
 
 async def cycles_to_read(connection: Connection, scope: str) -> datetime | None:

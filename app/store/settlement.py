@@ -54,7 +54,7 @@ def mark_of_unreadable(scope: str) -> Mark:
 
 
 def marks_of_orders(scope: str, told: Iterable[Order]) -> list[Mark]:
-    """Marks for orders that the marketplace told of, as far as money can move: they were sent, or something went back."""
+    """Marks for orders whose money can have moved: they were sent, or something went back."""
     return [
         mark_of_order(scope, order.order_id)
         for order in told
@@ -85,10 +85,8 @@ async def intents_of(
 async def unsettled(
     connection: Connection, scope: str, since: datetime, after: tuple[datetime, str], limit: int
 ) -> tuple[list[str], tuple[datetime, str] | None]:
-    """Of the next orders created since, in order, those whose money is not settled; and where to go on, None: nowhere."""
-    rows = await connection.fetch(
-        sql("marketplace_order/to_settle"), scope, since, *after, list(SENT_STATES), limit
-    )
+    """Of the next orders created since, those whose money is not settled; and where to go on, None: nowhere."""
+    rows = await connection.fetch(sql("marketplace_order/to_settle"), scope, since, *after, list(SENT_STATES), limit)
     found = [row["order_id"] for row in rows if row["unsettled"]]
     return found, (rows[-1]["created_at"], rows[-1]["order_id"]) if len(rows) == limit else None
 

@@ -1,12 +1,11 @@
 """A large part of the log comes as files (TL03 to TL05), at most once a day, when a person asks for it.
 
-An export is asked for, polled, and its files are stored one after the other; how far that has come is a cursor, so that a
-crash repeats one file at most, and a file that is stored twice changes nothing.
+An export is asked for, polled, and its files are stored one after the other; how far that has come is a cursor, so that
+a crash repeats one file at most, and a file that is stored twice changes nothing.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import islice
 
 import msgspec
@@ -19,37 +18,18 @@ from app.engine.retry import after_failure
 from app.failpoints import fail_point
 from app.flows.ledger.log import store
 from app.mirakl.finance_schema import Transactions
-from app.store import mirrors
 from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
-from app.store.pool import Connection, Transaction
+from app.store.pool import Transaction
+from app.store.readings import BackFill, read_back_fill, write_back_fill
 from app.telemetry import metrics
 from app.telemetry.logs import log
 from app.wire.decode import UnreadableItem
 from app.wire.outcome import Applied, Outcome
 
-BACK_FILL = "settlement.back_fill"
 POLL_SECONDS = 60.0
 SLICE = 2_000
 """Lines of one transaction."""
 ENDED_BADLY = ("FAILED", "CANCELED")
-
-
-class BackFill(msgspec.Struct, frozen=True):
-    """An export that was asked for: from when on, its id, and how many of its files are stored."""
-
-    since: datetime
-    tracking_id: str | None = None
-    files: int = 0
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether a part of it may be stored and another not."""
-        return self.tracking_id is not None
-
-
-async def read_back_fill(connection: Connection, scope: str) -> BackFill | None:
-    """What is to be filled in, if anything is."""
-    return await mirrors.read_cursor(connection, scope, BACK_FILL, BackFill)
 
 
 async def back_fill(turn: Pass, claim: Claim) -> Verdict:
@@ -116,4 +96,4 @@ async def _store_file(turn: Pass, file: Transactions) -> None:
 
 async def _write(turn: Pass, value: BackFill | None) -> None:
     async with turn.services.database.work.acquire() as connection:
-        await mirrors.write_cursor(connection, turn.scope, BACK_FILL, value)
+        await write_back_fill(connection, turn.scope, value)

@@ -26,8 +26,8 @@ def shipped_at(deeds: Iterable[Intent]) -> datetime | None:
 def credited(deeds: Sequence[Intent], order: Order) -> list[Credited]:
     """Everything that was given back with a word of ours about it.
 
-    A refund that a person ended by hand has no id of the marketplace's: it stands for whatever refunds of the order nobody
-    else explains.
+    A refund that a person ended by hand has no id of the marketplace's: it stands for whatever refunds of the order
+    nobody else explains.
     """
     found = [one for deed in deeds if (one := _credited(deed, order)) is not None]
     by_hand = [deed for deed in deeds if _is_by_hand(deed)]

@@ -1,16 +1,14 @@
 """The transaction log (TL02) is read by last update, page by page, the oldest change first.
 
-Each page is stored with the token of the next one, so that a pass that is cut short goes on where it was. The watermark is
-the newest update of a complete pass, by the marketplace's own word, and a pass begins a little before it: a line may be
-told late.
+Each page is stored with the token of the next one, so that a pass that is cut short goes on where it was. The watermark
+is the newest update of a complete pass, by the marketplace's own word, and a pass begins a little before it: a line may
+be told late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-
-import msgspec
 
 from app import failpoints
 from app.domain.settlement import Transaction as Line
@@ -20,61 +18,21 @@ from app.engine.retry import after_failure
 from app.failpoints import fail_point
 from app.mirakl.after_schema import Page
 from app.policies.transaction_types import Group, meaning_of
-from app.store import inbox, ledger, mirrors
+from app.store import inbox, ledger
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict
-from app.store.pool import Connection, Transaction
+from app.store.pool import Transaction
+from app.store.readings import Reading, read_reading, write_reading
 from app.store.settlement import mark_of_cycle, mark_of_day, mark_of_order, mark_of_unreadable
 from app.telemetry import metrics
 from app.wire.decode import UnreadableItem
 from app.wire.outcome import Applied, Outcome, RefusalKind, Refused
 
-READING = "settlement.log"
 MIRAKL_TRANSACTION = "mirakl.transaction"
 OVERLAP = timedelta(minutes=10)
 EVER = datetime(2010, 1, 1, tzinfo=UTC)
 """Before any marketplace's log."""
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """How far the log is read: everything that changed up to `watermark`, by a pass that began at `whole_at`.
-
-    While a pass is under way it has begun (`began_at`), read up to `newest`, and goes on at `token`.
-    """
-
-    watermark: datetime | None = None
-    whole_at: datetime | None = None
-    began_at: datetime | None = None
-    newest: datetime | None = None
-    token: str | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the log was read to its end, and nothing of it is half read."""
-        return self.whole_at is not None and self.token is None
-
-    def begun(self, now: datetime, token: str | None = None) -> Reading:
-        """A pass is under way."""
-        return msgspec.structs.replace(self, began_at=self.began_at or now, token=token)
-
-    def read(self, lines: Iterable[Line]) -> Reading:
-        """Up to the newest of these as well."""
-        newest = max([*(line.updated_at for line in lines), *([self.newest] if self.newest else [])], default=None)
-        return msgspec.structs.replace(self, newest=newest)
-
-    def ended(self) -> Reading:
-        """The pass is complete."""
-        return Reading(self.newest or self.watermark, self.began_at)
-
-    def restarted(self) -> Reading:
-        """The next page can't be asked for any more. Pages come by last update, so what is read stays read."""
-        return msgspec.structs.replace(self, watermark=self.newest or self.watermark, token=None)
-
-
-async def read_reading(connection: Connection, scope: str) -> Reading:
-    """How far the log of a channel is read."""
-    return await mirrors.read_cursor(connection, scope, READING, Reading) or Reading()
 
 
 async def read_log(turn: Pass, claim: Claim) -> Verdict:
@@ -83,7 +41,8 @@ async def read_log(turn: Pass, claim: Claim) -> Verdict:
     settings = services.channel(scope).settlement
     async with services.database.work.acquire() as connection:
         reading = await read_reading(connection, scope)
-    reading = reading.begun(services.clock.now(), reading.token)
+        reading = reading.begun(services.clock.now(), reading.token)
+        await write_reading(connection, scope, reading)  # its age shows, also while it is refused
     while True:
         answer = await patiently(turn, lambda: _page(turn, reading))  # noqa: B023 - awaited here
         if isinstance(answer, Refused) and reading.token and answer.kind in (RefusalKind.INVALID, RefusalKind.MISSING):
@@ -111,7 +70,7 @@ async def _page(turn: Pass, reading: Reading) -> Outcome[Page[Line]]:
 async def _store_page(turn: Pass, page: Page[Line], reading: Reading) -> None:
     async def steps(tx: Transaction) -> None:
         await store(tx, turn.scope, page.rows.items, page.rows.unreadable)
-        await mirrors.write_cursor(tx.connection, turn.scope, READING, reading)
+        await write_reading(tx.connection, turn.scope, reading)
 
     await turn.services.database.transact(steps)
     metrics.ledger_lines.labels(turn.scope).inc(len(page.rows.items))

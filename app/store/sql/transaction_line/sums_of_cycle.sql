@@ -1,4 +1,4 @@
--- What the lines of a cycle come to, by type, state and currency. Index: transaction_line_cycle.
-SELECT type, state, currency, sum(amount)::bigint AS amount, count(*) AS lines
-FROM transaction_line WHERE scope = $1 AND cycle = $2
-GROUP BY type, state, currency ORDER BY type, state, currency
+-- What the lines of a cycle in its currency come to, by type and state. Index: transaction_line_cycle.
+SELECT type, state, sum(amount)::bigint AS amount, count(*) AS count
+FROM transaction_line WHERE scope = $1 AND cycle = $2 AND currency = $3
+GROUP BY type, state ORDER BY type, state
