@@ -94,6 +94,7 @@ CREATE TABLE settlement_difference (
     expected bigint,
     told bigint,
     at_stake bigint NOT NULL,                                -- how far apart they are; never negative
+    places smallint NOT NULL,                                -- decimals of the currency
     words text NOT NULL,
     cycle text,
     order_id text,
@@ -109,5 +110,36 @@ CREATE TABLE settlement_difference (
 CREATE INDEX settlement_difference_subject ON settlement_difference (scope, subject);
 CREATE INDEX settlement_difference_live ON settlement_difference (scope, state, kind, currency) INCLUDE (at_stake, opened_at)
     WHERE state <> 'closed';
-CREATE INDEX settlement_difference_open ON settlement_difference (scope, kind, currency) INCLUDE (at_stake, opened_at)
+CREATE INDEX settlement_difference_open ON settlement_difference (scope, kind, currency, places) INCLUDE (at_stake, opened_at)
     WHERE state = 'open';
+
+-- As in 0011, and differences of money that nobody explained: of each kind and currency one row, with how many they are.
+CREATE OR REPLACE VIEW held AS
+SELECT 'i' || i.id AS item, i.scope, i.kind || 's' AS flow, i.order_id AS key, i.team, i.reason, i.advice, i.evidence,
+    i.held_at, i.amount, i.currency, CASE WHEN i.kind IN ('shipment', 'cancellation') THEN o.ship_by END AS due_at,
+    1::bigint AS items
+FROM intent AS i
+LEFT JOIN marketplace_order AS o ON o.scope = i.scope AND o.order_id = i.order_id
+WHERE i.state = 'held'
+UNION ALL
+SELECT 'r:' || r.scope || ':' || r.return_id, r.scope, 'returns', r.order_id, r.team, r.reason, r.advice, NULL,
+    r.held_at, NULL, NULL, NULL, 1
+FROM marketplace_return AS r
+WHERE r.held_at IS NOT NULL
+UNION ALL
+SELECT 'o:' || b.scope || ':' || b.flow || ':' || b.key, b.scope, b.flow, b.key, o.problem_team, b.reason, NULL, NULL,
+    b.held_at, (o.facts ->> 'total_price')::numeric, o.facts ->> 'currency',
+    CASE WHEN o.ended_at IS NOT NULL THEN NULL WHEN o.accepted_at IS NULL THEN o.accept_by ELSE o.ship_by END, 1
+FROM outbox AS b
+LEFT JOIN marketplace_order AS o ON o.scope = b.scope AND o.order_id = b.lane AND b.flow IN ('orders', 'order_entry')
+WHERE b.state = 'held'
+    AND NOT EXISTS (SELECT FROM intent AS i WHERE i.scope = b.scope AND i.order_id = b.key AND i.state = 'held'
+        AND i.kind || 's' = b.flow)
+    AND NOT EXISTS (SELECT FROM marketplace_return AS r WHERE r.scope = b.scope AND r.order_id = b.key
+        AND r.held_at IS NOT NULL AND b.flow = 'returns')
+UNION ALL
+SELECT 's:' || d.scope || ':' || d.kind || ':' || d.currency, d.scope, 'matching', d.kind, 'finance',
+    'differences of money: ' || replace(d.kind, '_', ' '), 'settle', NULL, min(d.opened_at),
+    round(sum(d.at_stake) / power(10::numeric, d.places), d.places), d.currency, NULL, count(*)
+FROM settlement_difference AS d WHERE d.state = 'open'
+GROUP BY d.scope, d.kind, d.currency, d.places;

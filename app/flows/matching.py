@@ -2,7 +2,7 @@
 
 A key is an order, a billing cycle, a day's lines about no order, or one of two questions of a channel: whether a cycle
 is missing, and what could not be read. The differences of a key are derived from the ledger and from our orders as they
-are now: they open, and close by themselves once they are gone, and what a person said of one stays while its figures do.
+are now: they open, and close by themselves once they are gone; what a person said of one stays while its figures do.
 Nothing is derived while the log is half read. Nothing is written to the outside.
 """
 

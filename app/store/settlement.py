@@ -13,6 +13,7 @@ from datetime import date, datetime
 import msgspec
 
 from app.domain.ids import OrderId
+from app.domain.money import exponent
 from app.domain.orders import SENT_STATES, Order
 from app.domain.settlement import Kind, State
 from app.policies.difference_states import Known, Written
@@ -134,6 +135,7 @@ async def write(connection: Connection, scope: str, changes: Iterable[Written]) 
             [difference.expected for difference in found],
             [difference.told for difference in found],
             [abs(difference.at_stake or 0) for difference in found],
+            [exponent(difference.currency) for difference in found],
             [storable(difference.words) for difference in found],
             [difference.cycle for difference in found],
             [difference.order_id for difference in found],

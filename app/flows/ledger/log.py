@@ -87,7 +87,7 @@ async def store(tx: Transaction, scope: str, lines: Iterable[Line], odd: Iterabl
 
 
 def _marks(scope: str, lines: Iterable[Line]) -> set[Mark]:
-    """The order and the cycle of each line, also those that it was in before; of a line about no order the day that it was written."""
+    """The order and the cycle of each line, also those that it was in before; or the day that it was written."""
     marks: set[Mark] = set()
     for line in lines:
         if line.cycle is not None:
