@@ -1,4 +1,4 @@
-"""`carriers list`, `unmapped`, `map`, `unmap`, `import`, `export`: Centra's carriers, and what a marketplace calls them.
+"""`carriers list`, `unmapped`, `map`, `unmap`, `import`, `export`: Centra's carriers and what a marketplace calls them.
 
 Strict: a code is one that the marketplace lists (SH21), a free name only where it takes one (PC01). Whoever changes a
 row releases the parcels that wait for it, in the same transaction.

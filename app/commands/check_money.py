@@ -8,7 +8,7 @@ from app.commands.context import Finding
 from app.domain.ids import Scope
 from app.engine.flow import Services
 from app.settings import Channel
-from app.wire.outcome import Applied, NotSent, RefusalKind, Refused
+from app.wire.outcome import Applied, NotSent, RefusalKind, Refused, Unknown
 
 _SUBJECT = "transaction log (TL02)"
 _LOOK_BACK = timedelta(days=30)
@@ -24,14 +24,15 @@ async def check_money(parts: Services, channel: Channel, key: str) -> list[Findi
     answer = await parts.mirakl[Scope(channel.id)].tl02_list_transactions(since, limit=1)
     match answer:
         case Applied():
-            return [Finding(channel.id, _SUBJECT, True, f"{key} may read it")]
+            found = Finding(channel.id, _SUBJECT, True, f"the key in {key} may read it")
+        case Refused(reason, status, kind):
+            words = f"{_missing(channel, key, status)} ({reason})" if kind is RefusalKind.ROLE else reason
+            found = Finding(channel.id, _SUBJECT, None if key == channel.secret_name else False, words)
         case NotSent(reason):
-            return [Finding(channel.id, _SUBJECT, None, f"not asked: {reason}")]
-        case Refused(reason, status, RefusalKind.ROLE):
-            ok = None if key == channel.secret_name else False
-            return [Finding(channel.id, _SUBJECT, ok, f"{_missing(channel, key, status)} ({reason})")]
-        case _:
-            return [Finding(channel.id, _SUBJECT, False, answer.reason)]
+            found = Finding(channel.id, _SUBJECT, None, f"not asked: {reason}")
+        case Unknown(reason):
+            found = Finding(channel.id, _SUBJECT, False, f"no answer: {reason}", unreachable=True)
+    return [found]
 
 
 def _missing(channel: Channel, key: str, status: int) -> str:

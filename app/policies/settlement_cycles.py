@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.domain.money import words
-from app.domain.settlement import Cycle, Difference, Document, Kind, PayOut, Transaction
-from app.policies.settlement_charges import NO_DOCUMENTS, charges, types_unknown
+from app.domain.settlement import Cycle, Difference, Kind, PayOut
 from app.policies.settlement_terms import Terms
 from app.policies.transaction_types import NOT_APPLICABLE, Group, meaning_of
 
@@ -53,20 +52,29 @@ def differences_of_cycle(
     now: datetime,
     *,
     carried: int = 0,
-    loose: Sequence[Transaction] = (),
-    documents: Mapping[str, Document] = NO_DOCUMENTS,
 ) -> list[Difference]:
     """Everything about one cycle that differs.
 
-    `carried`: what earlier cycles left below 0, see `carried_over`. `loose`: its lines that name no order; those of
-    orders are compared with these. `documents`: accounting documents by number, for the words of charges.
+    `carried`: what earlier cycles left below 0, see `carried_over`. Charges and types that nobody knows are of the
+    orders that its lines name, or of the lines themselves (`settlement_charges`).
     """
-    found = [*types_unknown(loose), *charges(loose, terms, documents), *_of_pay_out(cycle, terms, now)]
+    found = [*_of_pay_out(cycle, terms, now)]
     if now - cycle.created_at >= terms.grace:
         found += _of_sum(cycle, sums, carried)
         found += _of_payment(cycle, sums)
         found += _of_summary(cycle, sums)
     return found
+
+
+def cycle_missing(
+    last: Cycle | None, currency: str, every: timedelta, grace: timedelta, now: datetime
+) -> Iterator[Difference]:
+    """Whether the next cycle should have been closed: once, until it is. `last`: the newest one; before the first none
+    is expected. `every`: the operator's rhythm (ten days on most).
+    """
+    if last is not None and now - last.created_at >= every + grace:
+        text = f"no billing cycle since the one of {last.created_at:%Y-%m-%d}, where one is due every {every.days} days"
+        yield Difference(Kind.PAYOUT_LATE, f"{Kind.PAYOUT_LATE}:after:{last.id}", currency, None, None, text)
 
 
 def lines_total(sums: Iterable[Sum]) -> int:

@@ -56,6 +56,27 @@ async def test_what_waits_is_grouped_and_goes_on_once_it_is_mapped(database_url:
         assert "Ilva Testberg" in listed.out
 
 
+async def test_a_row_is_taken_out_once_and_by_name(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as at:
+        await carriers_known(at)
+        await parcel(at, 1, "Nord Express AB")
+        row = CarrierRow("nord express ab", Carrier("NORDEXP"))
+        async with at.database.desk.acquire() as connection:
+            for channel in (FR, SE):
+                await carriers.put(connection, channel, [row], "Rask Proberg")
+        ended = await at.say("carriers", "unmap", FR, " Nord  Express AB", *ILVA)
+        assert ended.code == DONE, ended.errors
+        assert "it was NORDEXP" in ended.words
+        assert await table(at) == {}
+        assert await table(at, SE) == {"nord express ab": Carrier("NORDEXP")}, "another channel's table is another one"
+        assert await key(at, "shipments") == DUE, "it is looked at anew"
+        undone = [("Ilva Testberg", "carrier:nord express ab", "NORDEXP", "unmapped", "agreed with the warehouse")]
+        assert await audited(at) == undone
+        words = sentence(await at.say("carriers", "unmap", FR, "Nord Express AB", *ILVA), DIFFERENCES)
+        assert "is not in the table of demo-fr: `carriers list demo-fr`" in words
+        assert await audited(at) == undone
+
+
 async def test_the_table_takes_only_what_the_marketplace_does(database_url: str, tmp_path: Path) -> None:
     async with desk(database_url, tmp_path) as at:
         mapped = ("carriers", "map", FR, "PostNord")

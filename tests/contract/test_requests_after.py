@@ -228,7 +228,7 @@ def check_request(code: str, head: str, body: bytes) -> None:
     query = query_of(head)
     assert query.pop("shop_id") == [str(mirakl.SHOP_ID)]
     for name, values in query.items():
-        if name == "limit":
+        if name in ("limit", "max", "offset"):
             known[name].validate(*map(int, values))
         else:
             known[name].validate(values if name in lists else values[0])

@@ -336,7 +336,11 @@ async def test_the_database_itself_is_measured(database_url: str, tmp_path: Path
 
 
 async def test_the_end_of_a_token_is_the_one_that_was_written_down(database_url: str, tmp_path: Path) -> None:
-    async with watching(database_url, tmp_path, {ON: "on", DRY: "on"}, {ON: "token_expires_on = 2027-01-31"}):
-        ends_at = datetime(2027, 1, 31, tzinfo=UTC).timestamp()
-        await becomes("credential_expires_timestamp_seconds", ON, ends_at, kind="token")
+    told = "token_expires_on = 2027-01-31\nfinance_token_expires_on = 2027-02-28"
+    async with watching(database_url, tmp_path, {ON: "on", DRY: "on"}, {ON: told}):
+        for kind, ends_at in (
+            ("token", datetime(2027, 1, 31, tzinfo=UTC)),
+            ("finance token", datetime(2027, 2, 28, tzinfo=UTC)),
+        ):
+            await becomes("credential_expires_timestamp_seconds", ON, ends_at.timestamp(), kind=kind)
         assert gauge("credential_expires_timestamp_seconds", DRY, kind="token") is None

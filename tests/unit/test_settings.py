@@ -215,6 +215,8 @@ def named(channel_id: str) -> Channel:
 def test_two_channels_never_share_a_secret(one: str, other: str) -> None:
     assert (named(one).secret_name == named(other).secret_name) is (one == other)
     assert re.fullmatch(r"MIRAKL_KEY_[A-Z0-9_]+", named(one).secret_name)
+    assert (named(one).finance_secret_name == named(other).finance_secret_name) is (one == other)
+    assert named(one).finance_secret_name != named(other).secret_name
 
 
 # ------------------------------------------------------------------------------------------------ the environment
@@ -268,7 +270,7 @@ def test_a_wrong_variable_is_named_and_not_shown(bare: pytest.MonkeyPatch, name:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where secrets are mounted; none of them is in the environment."""
-    for name in ("CENTRA_TOKEN", "CENTRA_WEBHOOK_SECRETS", "MIRAKL_KEY_DEMO_FR"):
+    for name in ("CENTRA_TOKEN", "CENTRA_WEBHOOK_SECRETS", "MIRAKL_KEY_DEMO_FR", "MIRAKL_FINANCE_KEY_DEMO_FR"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -288,6 +290,22 @@ def test_a_rotated_file_is_read_anew(folder: Path) -> None:
     (folder / "fresh").write_text("new-key\n")
     (folder / "fresh").replace(place)  # as an orchestrator swaps a mounted file
     assert secrets.read(named("demo-fr").secret_name).get_secret_value() == "new-key"
+
+
+def test_the_key_for_the_transaction_log_is_the_second_one_as_soon_as_somebody_sets_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets, channel, place = Secrets(folder), named("demo-fr"), folder / "mirakl_finance_key_demo_fr"
+    assert secrets.finance_name(channel) == "MIRAKL_KEY_DEMO_FR"
+    monkeypatch.setenv("MIRAKL_FINANCE_KEY_DEMO_FR", " ")
+    assert secrets.finance_name(channel) == "MIRAKL_KEY_DEMO_FR"
+    place.touch()
+    assert secrets.finance_name(channel) == "MIRAKL_FINANCE_KEY_DEMO_FR"
+    with pytest.raises(SettingsError, match="MIRAKL_FINANCE_KEY_DEMO_FR is missing, empty or unreadable"):
+        secrets.read(secrets.finance_name(channel))  # and not the shop's usual one in its place
+    place.unlink()
+    monkeypatch.setenv("MIRAKL_FINANCE_KEY_DEMO_FR", "k-finance")
+    assert secrets.read(secrets.finance_name(channel)).get_secret_value() == "k-finance"
 
 
 @pytest.mark.parametrize("body", [None, b"", b" \n", b"\xff\xfe\x00"])
