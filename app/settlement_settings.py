@@ -30,8 +30,9 @@ class AccountSettings(Strict):
 
     clearing: str = Field("clearing", description="what the marketplace owes; every line is booked against it")
     bank: str = Field("bank", description="where pay-outs arrive")
-    default: str = Field("suspense", description="of a group that has no account of its own")
+    suspense: str = Field("suspense", description="of whatever has no account of its own")
     by_group: dict[str, str] = Field({}, description="accounts of groups")
+    by_tax: dict[str, str] = Field({}, description="accounts of taxes on sales and refunds, by the order's tax code")
     dimensions: dict[str, str] = Field({}, description="more columns of each journal line, as cost_centre")
 
 

@@ -129,7 +129,7 @@ def _derive_order(turn: Pass, about: About, order_id: str, terms: Terms, found: 
     def derive() -> list[Difference]:
         left_at = shipped_at(deeds)
         given = credited(deeds, order) if order is not None and is_followed else None
-        differences = differences_of_order(order_id, order, lines, terms, now, credits=given, shipped_at=left_at)
+        differences = differences_of_order(order_id, order, lines, terms, now, credited=given, shipped_at=left_at)
         if order is not None:
             open_ = unpaid(order, lines, left_at)
             settled = open_ is None and _is_settled(order, lines, given or ())

@@ -8,7 +8,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from app import failpoints
@@ -30,7 +30,7 @@ from app.store.outbox import Claim, Settled, Verdict
 from app.store.pool import Transaction
 from app.store.settlement import mark_of_cycle, mark_of_cycles, mark_of_order, mark_of_unreadable
 from app.telemetry.logs import log
-from app.wire.decode import Items
+from app.wire.decode import UnreadableItem
 from app.wire.outcome import Applied, Outcome
 
 SETTLEMENT = "settlement"
@@ -67,7 +67,7 @@ async def read_cycles(turn: Pass, claim: Claim) -> Verdict:
         if not isinstance(answer, Applied):
             return after_failure(answer, claim, services.clock, services.pauses, scope)
         rows, token = answer.value.rows, answer.value.next_token
-        _say_odd(scope, claim.key, rows)
+        _say_odd(scope, claim.key, rows.unreadable)
 
         async def steps(tx: Transaction, told: tuple[Cycle, ...] = rows.items) -> None:
             await ledger.store_cycles(tx.connection, scope, told)
@@ -96,7 +96,7 @@ async def read_documents(turn: Pass, claim: Claim) -> Verdict:
         if not isinstance(answer, Applied):
             return after_failure(answer, claim, services.clock, services.pauses, scope)
         rows, offset = answer.value.rows, answer.value.next_offset
-        _say_odd(scope, claim.key, rows)
+        _say_odd(scope, claim.key, rows.unreadable)
         async with services.database.work.acquire() as connection:
             await ledger.store_documents(connection, scope, rows.items)
         if not turn.still_ours:
@@ -104,8 +104,8 @@ async def read_documents(turn: Pass, claim: Claim) -> Verdict:
     return _next_day(turn, claim)
 
 
-def _say_odd(scope: str, code: str, rows: Items[Cycle] | Items[object]) -> None:
-    for odd in rows.unreadable:
+def _say_odd(scope: str, code: str, unreadable: Iterable[UnreadableItem]) -> None:
+    for odd in unreadable:
         log.warning("finance_row_unreadable", scope=scope, code=code, key=odd.id, reason=odd.reason)
 
 

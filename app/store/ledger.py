@@ -20,14 +20,6 @@ from app.store.statements import sql, storable
 AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """A line with the country that its order went to, where that is known."""
-
-    line: Transaction
-    country: str | None
-
-
 # ------------------------------------------------------------------------------------------------- transactions
 
 
@@ -113,14 +105,32 @@ async def sums_of_cycle(connection: Connection, scope: str, cycle: Cycle) -> lis
     return [Sum(**row) for row in rows]
 
 
-async def booked(connection: Connection, scope: str, since: datetime, until: datetime) -> AsyncIterator[Booked]:
+async def booked(connection: Connection, scope: str, since: datetime, until: datetime) -> AsyncIterator[Transaction]:
     """The lines that the marketplace wrote from `since` until before `until`, in an order that is always the same.
 
     A line is in a billing cycle here only if that one was closed before `until`: what is told later changes nothing.
     Through a cursor, inside a transaction of the caller.
     """
-    async for row in connection.cursor(sql("transaction_line/of_period"), scope, since, until, prefetch=AT_ONCE):
-        yield Booked(_line(row), row["country"])
+    statement = sql("transaction_line/of_period")
+    async for row in connection.cursor(statement, scope, since, until, prefetch=AT_ONCE):
+        yield _line(row)
+
+
+async def booked_refunds(
+    connection: Connection, scope: str, since: datetime, until: datetime
+) -> AsyncIterator[Transaction]:
+    """Of these lines those of refunds, by order and refund. As `booked`."""
+    statement = sql("transaction_line/refunds_of_period")
+    async for row in connection.cursor(statement, scope, since, until, prefetch=AT_ONCE):
+        yield _line(row)
+
+
+async def taxes_of_orders(connection: Connection, scope: str, order_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Which types of tax the log has for some orders, by order."""
+    found: dict[str, set[str]] = {}
+    for row in await connection.fetch(sql("transaction_line/taxes_of_orders"), scope, list(order_ids)):
+        found.setdefault(row["order_id"], set()).add(row["type"])
+    return found
 
 
 # ----------------------------------------------------------------------------------------- cycles and documents
