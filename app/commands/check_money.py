@@ -26,7 +26,7 @@ async def check_money(parts: Services, channel: Channel, key: str) -> list[Findi
         case Applied():
             found = Finding(channel.id, _SUBJECT, True, f"the key in {key} may read it")
         case Refused(reason, status, kind):
-            words = f"{_missing(channel, key, status)} ({reason})" if kind is RefusalKind.ROLE else reason
+            words = _missing(channel, key, status) if kind is RefusalKind.ROLE else reason
             found = Finding(channel.id, _SUBJECT, None if key == channel.secret_name else False, words)
         case NotSent(reason):
             found = Finding(channel.id, _SUBJECT, None, f"not asked: {reason}")

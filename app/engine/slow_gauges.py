@@ -18,8 +18,9 @@ CONNECTION_STATES = ("active", "idle", "idle in transaction")
 
 def tell_expiry(settings: Channels) -> None:
     """When keys and tokens end, as somebody wrote it down: the platforms do not tell."""
-    told = [(each.id, "token", each.token_expires_on) for each in (settings.centra, *settings.channel)]
-    told += [(each.id, "finance token", each.finance_token_expires_on) for each in settings.channel]
+    told = [(settings.centra.id, "token", settings.centra.token_expires_on)]
+    for each in settings.channel:
+        told += [(each.id, "token", each.token_expires_on), (each.id, "finance token", each.finance_token_expires_on)]
     for scope, kind, day in told:
         if day is not None:
             ends_at = datetime.combine(day, time(), UTC)

@@ -104,7 +104,8 @@ class ShopCalls:
         calls = self._log_calls if request.code in TRANSACTION_LOG else self._calls
         answer = await calls.send(complete, charges, permit=permit, usable_until=usable_until)
         if request.code in _FINANCE and isinstance(answer, Refused) and answer.kind is RefusalKind.CREDENTIALS:
-            return replace(answer, kind=RefusalKind.ROLE)
+            words = f"{answer.reason}: the key may not call {request.code}, `centra-mirakl check` says what it lacks"
+            return replace(answer, kind=RefusalKind.ROLE, reason=words)
         return answer
 
     async def _write(

@@ -220,7 +220,7 @@ class Transactions:
 
     def __iter__(self) -> Iterator[Transaction | UnreadableItem]:
         for row in self._rows:
-            yield row if isinstance(row, UnreadableItem) else row.ours()()
+            yield row if isinstance(row, UnreadableItem) else row.ours()
 
 
 @dataclass(frozen=True)

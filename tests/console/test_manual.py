@@ -39,7 +39,8 @@ OURS = frozenset(command.name or command.callback.__name__ for command in main.r
 GROUPS = frozenset(group.name for group in main.registered_groups)
 ACTS = (
     *("orders hold", "orders release", "orders retry", "held retry", "held resolve", "held decide"),
-    *("orders accept", "orders refuse", "carriers map", "carriers import", "privacy erase"),
+    *("orders accept", "orders refuse", "carriers map", "carriers unmap", "carriers import"),
+    "privacy erase",
 )
 """Commands that change what waits, in an order that leaves each something to do; all others go first."""
 ENDING = ("held resolve", "held decide", "orders accept", "orders refuse")

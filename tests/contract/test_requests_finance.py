@@ -90,8 +90,9 @@ def test_the_second_key_is_for_what_the_description_keeps_from_a_shops_administr
 
 
 async def test_every_type_and_state_of_the_description_is_read() -> None:
-    row = API.operation("TL02")["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["data"]
-    members = mirakl.resolved(after.DOCUMENT, row["items"])["properties"]
+    page = API.operation("TL02")["responses"]["200"]["content"]["application/json"]["schema"]
+    row = mirakl.resolved(after.DOCUMENT, page)["properties"]["data"]["items"]
+    members = mirakl.resolved(after.DOCUMENT, row)["properties"]
     types = [type_ for type_ in members["type"]["enum"] if type_]
     states = [state for state in members["payment_state"]["enum"] if state]
     assert len(types) > 40

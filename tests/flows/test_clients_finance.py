@@ -77,6 +77,7 @@ async def test_a_key_without_the_right_does_not_pause_the_channel(name: str, sta
     refused = await answered({**LOG, **OTHERS}[name], {"message": "Forbidden"}, status)
     assert isinstance(refused, Refused)
     assert (refused.kind, refused.status) == (RefusalKind.ROLE, status)
+    assert f"Forbidden: the key may not call {name.split()[0]}" in refused.reason
     other = await answered(lambda c: c.or75_list_taxes(), {"message": "Forbidden"}, status)
     assert isinstance(other, Refused)
     assert other.kind is RefusalKind.CREDENTIALS

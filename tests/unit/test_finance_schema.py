@@ -70,7 +70,7 @@ def test_parts_of_a_minor_unit_are_never_rounded(units: int, part: int, places: 
     [
         *({name: None} for name in TRANSACTION),
         *({name: ""} for name in ("id", "type", "currency_iso_code")),
-        *({"amount": amount} for amount in (1.005, "1.005", "NaN", "Infinity", 1e400, 10**18, "1,50", True)),
+        *({"amount": amount} for amount in (1.005, "1.005", "NaN", "Infinity", "1e400", 10**18, "1,50", True)),
         {"currency_iso_code": "JPY", "amount": 0.5},
         {"currency_iso_code": "KWD", "amount": 0.0005},
         {"currency_iso_code": "???"},
@@ -83,8 +83,7 @@ def test_an_odd_line_is_one_unreadable_item(odd: Json) -> None:
     found = read([TRANSACTION, {**TRANSACTION, **odd}, {**TRANSACTION, "id": "t-3"}], ToldTransaction)
     assert [line.id for line in found.items] == ["t-1", "t-3"]
     [bad] = found.unreadable
-    assert bad.index == 1
-    assert bad.id == odd.get("id", "t-1") or odd.get("id", "t-1") is None
+    assert (bad.index, bad.id) == (1, odd.get("id", "t-1") or "")
     assert "27.29" not in bad.reason
 
 

@@ -11,7 +11,9 @@ POST /_sandbox/shop {"state", "suspension_type", "closed_from", "closed_to", "cu
                      "carriers", "shipping_types", "documents", "reasons", "taxes", "offer_states",
                      "additional_fields": [...]}
 GET  /_sandbox/shop                    -> the same
-POST /_sandbox/keys {"valid": [...]}   the keys that work from now on
+POST /_sandbox/keys {"valid": [...], "accountancy": [...], "accountancy_codes": [...]} (any of them)
+                     the keys that work from now on; those of the accountancy role work for finance alone, and where
+                     there is one, no other key has the calls `accountancy_codes` (TL02 to TL05)
 POST /_sandbox/forbid {"codes": [...]} the codes that answer 403 from now on
 """
 
@@ -44,8 +46,11 @@ def marketplace_admin_routes(shop: Shop) -> list[Route]:
         return JSONResponse(shop.public())
 
     async def at_keys(request: Request) -> Response:
-        shop.valid_keys = {str(key) for key in (await json_object(request))["valid"]}
-        return JSONResponse({"valid": sorted(shop.valid_keys)})
+        members = await json_object(request)
+        shop.valid_keys = {str(key) for key in members.get("valid", shop.valid_keys)}
+        shop.accountancy_keys = {str(key) for key in members.get("accountancy", shop.accountancy_keys)}
+        shop.accountancy_codes = {str(code) for code in members.get("accountancy_codes", shop.accountancy_codes)}
+        return JSONResponse({"valid": sorted(shop.valid_keys), "accountancy": sorted(shop.accountancy_keys)})
 
     async def at_forbid(request: Request) -> Response:
         shop.forbidden_codes = {str(code) for code in (await json_object(request))["codes"]}

@@ -54,12 +54,17 @@ def members_of(body: bytes) -> dict[str, Any]:
 
 
 def render(answer: Json | Response, code: str, menu: FaultMenu) -> Response:
-    """As a response; with members nobody documented when the menu has `extra_fields` for this code."""
+    """As a response. The menu may have for its code `extra_fields` (members that nobody documented) and `lean`.
+
+    Members may be null or absent; with `lean` those that are null are absent.
+    """
     if isinstance(answer, Response):
         return answer
     body = answer.body
     if menu.take(code, "extra_fields") is not None:
         body = with_extra_fields(body)
+    if menu.take(code, "lean") is not None:
+        body = without_nulls(body)
     return JSONResponse(body, status_code=answer.status, headers=answer.headers)
 
 
@@ -71,3 +76,11 @@ def with_extra_fields(value: Any) -> Any:
         return value
     kept = {name: with_extra_fields(member) for name, member in value.items()}
     return {"x_new_text": "added yesterday", "x_new_null": None, "x_new_object": {"a": [1]}, **kept}
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: without_nulls(member) for name, member in value.items() if member is not None}

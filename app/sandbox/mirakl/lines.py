@@ -6,13 +6,12 @@ and both tax modes are one sum away.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from app.sandbox.clock import iso
 
 _SETTLED = frozenset({"REFUSED", "CANCELED", "REFUNDED"})
-_COMMISSION_SHARE, _COMMISSION_VAT = 15, 25  # percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,8 @@ class Line:
     """Amounts are numbers of the order's currency in its own tax mode; `shipping_price` is the whole line's.
 
     Units: `allotted` are in shipments that have not left, `excluded` were refunded so as not to be shipped.
-    `incident` is the reason of an open one; the state beneath it stays.
+    `incident` is the reason of an open one; the state beneath it stays. The operator's commission and its tax are
+    percentages.
     """
 
     line_id: str
@@ -110,6 +110,8 @@ class Line:
     additional_fields: list[dict[str, Any]]
     tax_included: bool = True
     fees: list[dict[str, Any]] = field(default_factory=list)
+    commission_percent: Decimal = Decimal(15)
+    commission_vat_percent: Decimal = Decimal(25)
     state: str = "STAGING"
     reason: str | None = None
     shipped: int = 0
@@ -158,6 +160,12 @@ class Line:
             rest = rest.less(given.money)
         return rest
 
+    def commission(self, money: Money) -> tuple[int, int]:
+        """The operator's fee for what `money` costs in the order's own tax mode, however that is shown, and its tax."""
+        base = money.amount(included=self.tax_included) + money.shipping_amount(included=self.tax_included)
+        fee = percent_of(base, self.commission_percent)
+        return fee, percent_of(fee, self.commission_vat_percent)
+
     def cancel(self, cancelation: Cancelation) -> None:
         self.cancelations.append(cancelation)
         if self.cancelled >= self.quantity:
@@ -177,8 +185,7 @@ def amounts(line: Line, money: Money, *, included: bool) -> dict[str, Any]:
 
 def shown_cancelation(line: Line, given: Cancelation, *, included: bool) -> dict[str, Any]:
     """As OR11 shows it, and of a refund what both have."""
-    fee = _percent(given.money.amount(included=included) + given.money.shipping_amount(included=included))
-    vat = round(fee * _COMMISSION_VAT / 100)
+    fee, vat = line.commission(given.money)
     return {
         **amounts(line, given.money, included=included),
         "commission_amount": fee / 100,
@@ -206,8 +213,9 @@ def shown_refund(line: Line, refund: Refund, *, included: bool) -> dict[str, Any
     }
 
 
-def _percent(amount: int) -> int:
-    return round(amount * _COMMISSION_SHARE / 100)
+def percent_of(amount: int, percent: Decimal) -> int:
+    """In cents, half a cent away from 0."""
+    return int((amount * percent / 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _less(have: Sequence[int], off: Sequence[int]) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 POST /_sandbox/orders {"orders": [order...]} -> {"orders": [ids]}. An order, all but `lines` optional:
     "lines": [{"sku", "quantity" 1, "price_unit" (the offer's price), "shipping_price" 0, "taxes",
         "shipping_taxes": [{"code", "amount", "rate"?, "tax_calculation_rule" PROPORTIONAL_TO_AMOUNT}],
-        "fees": [{"code", "amount"}], "order_line_id", "additional_fields"}],
+        "fees": [{"code", "amount"}], "order_line_id", "additional_fields", "commission_percent" (the rule's)}],
     "order_id", "commercial_id", "country" FRA, "address" and "billing" (members that override; or null),
     "customer" (as `address`), "email" (null for none; a relay address), "currency", "channel" {"code",
     "label"}, "tax_mode" (of the given amounts; the marketplace's), "payment_workflow" PAY_ON_ACCEPTANCE,
@@ -26,6 +26,7 @@ import itertools
 import random
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
@@ -51,7 +52,7 @@ _ORDER_MEMBERS = frozenset(
 _LINE_MEMBERS = frozenset(
     {
         *("sku", "quantity", "price_unit", "shipping_price", "taxes", "shipping_taxes", "order_line_id"),
-        *("additional_fields", "fees"),
+        *("additional_fields", "fees", "commission_percent"),
     }
 )
 _PEOPLE = (
@@ -178,6 +179,8 @@ def _line(members: dict[str, Any], shop: Shop, line_id: str, tax_mode: str) -> L
         additional_fields=members.get("additional_fields", []),
         tax_included=tax_mode == TAX_INCLUDED,
         fees=[{"code": fee["code"], "amount": float(fee["amount"])} for fee in members.get("fees", [])],
+        commission_percent=Decimal(str(members.get("commission_percent", shop.money_rules.commission_percent))),
+        commission_vat_percent=Decimal(str(shop.money_rules.commission_vat_percent)),
     )
 
 

@@ -39,7 +39,6 @@ _UPDATE_DELTA_SECONDS = 300.0
 _MOST_VALUES = 100
 _LARGEST_PAGE = 100
 LEAD_TIME_DAYS = 2
-_COMMISSION_SHARE, _COMMISSION_VAT = 0.15, 25.0
 _REASON_LABELS = {"ACCEPTANCE_TIMEOUT": "Automatically rejected", "REFUSED": "Refused"}
 SHIPPING_FROM: dict[str, Any] = {
     "address": {
@@ -68,7 +67,6 @@ _SAME_OF_ALL_ORDERS: dict[str, Any] = {
 _SAME_OF_ALL_LINES: dict[str, Any] = {
     "category_code": "ALL",
     "category_label": "All products",
-    "commission_rate_vat": _COMMISSION_VAT,
     "description": "",  # null in OR11 too, but OR15 documents a text
     "eco_contributions": [],
     "measurement": None,
@@ -220,8 +218,8 @@ def shown(book: OrderBook, order: Order, tax_mode: str | None = None) -> dict[st
 def _shown_line(book: OrderBook, order: Order, number: int, shift: int) -> dict[str, Any]:
     line = order.lines[number]
     price, shipping_price, price_unit = _amounts(line, shift)
-    fee = round((price + shipping_price) * _COMMISSION_SHARE, 2)
-    fee_vat = round(fee * _COMMISSION_VAT / 100, 2)
+    fee, fee_vat = (cents / 100 for cents in line.commission(line.cost))
+    fee_vat_rate = float(line.commission_vat_percent)
     debited = None if line.state == "REFUSED" else _date(order.debited_at)
     included = (order.tax_mode == TAX_INCLUDED) if shift == 0 else shift == 1
     shown_until = book.shop.kernel.clock.timestamp() - book.shop.order_rules.refund_shown_seconds
@@ -230,7 +228,8 @@ def _shown_line(book: OrderBook, order: Order, number: int, shift: int) -> dict[
         "can_refund": debited is not None and line.live and line.rest.total > 0,
         "cancelations": [shown_cancelation(line, given, included=included) for given in line.cancelations],
         "commission_fee": fee,
-        "commission_taxes": [{"amount": fee_vat, "code": "TAXDEFAULT", "rate": _COMMISSION_VAT}],
+        "commission_rate_vat": fee_vat_rate,
+        "commission_taxes": [{"amount": fee_vat, "code": "TAXDEFAULT", "rate": fee_vat_rate}],
         "commission_vat": fee_vat,
         "created_date": iso(order.created_at),
         "debited_date": debited,

@@ -120,6 +120,8 @@ class OrderBook:
         self.shop = shop
         self.orders: dict[str, Order] = {}
         self.lines: dict[str, tuple[Order, Line]] = {}
+        # Called after every change of an order, in turn; they look at what is so now.
+        self.watchers: list[Callable[[Order], object]] = []
         self._by_creation: list[Order] = []
         self._clock = shop.kernel.clock
         self._ledger = shop.kernel.ledger
@@ -160,6 +162,8 @@ class OrderBook:
 
     def touch(self, order: Order) -> None:
         order.updated_at = whole_milliseconds(self._clock.timestamp())
+        for watch in self.watchers:
+            watch(order)
 
     def enter(self, order: Order, state: str, reason: str | None = None) -> None:
         """Moves an order, and those of its lines that are not refused or cancelled, and plans what follows."""
@@ -167,7 +171,6 @@ class OrderBook:
         for line in order.lines:
             if line.live:
                 line.state, line.reason = state, reason
-        self.touch(order)
         now = self._clock.timestamp()
         if state in _SENT:
             self._ship_rest(order)
@@ -187,6 +190,7 @@ class OrderBook:
             order.addresses_open = order.addresses_open or order.address_seconds is None
             if order.workflow == PAY_ON_ACCEPTANCE:
                 order.debited_at = order.debited_at or now
+        self.touch(order)
 
     def decide(self, order: Order, accepted: AbstractSet[str], code: str, at: float, effect: str | None = None) -> None:
         """The decision takes effect: lines not in `accepted` are refused. `at` is when it was taken."""

@@ -26,6 +26,8 @@ from app.sandbox.mirakl.catalogue_admin import catalogue_admin_routes, fill
 from app.sandbox.mirakl.exports import OfferExports
 from app.sandbox.mirakl.imports import StockImports
 from app.sandbox.mirakl.limits import CallLimits
+from app.sandbox.mirakl.money import Money
+from app.sandbox.mirakl.money_admin import money_admin_routes
 from app.sandbox.mirakl.offer_imports import OfferImports
 from app.sandbox.mirakl.offer_lists import OfferLists
 from app.sandbox.mirakl.order_admin import order_admin_routes
@@ -42,7 +44,7 @@ Endpoint = Callable[[Request], Awaitable[Json | Response]]
 Call = tuple[str, str, str, Endpoint]
 
 FAULT_KINDS = (
-    frozenset({"extra_fields"}) | import_life.KINDS | product_imports.KINDS | exports.KINDS | order_lists.KINDS
+    frozenset({"extra_fields", "lean"}) | import_life.KINDS | product_imports.KINDS | exports.KINDS | order_lists.KINDS
 )
 
 
@@ -51,22 +53,22 @@ def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
 
     id, key or keys, shop_id, shop_name, currency, platform_currency, warehouses, shop (as POST /_sandbox/shop),
     offers (as POST /_sandbox/offers), many_offers and many_products (as catalogue_admin says), catalogue (fr | se),
-    orders (the members of state.OrderRules), import_seconds, import_line_seconds, product_stage_seconds,
-    sent_seconds, duplicate_seconds, export_seconds, export_chunk, profile (standard | external_partner),
-    daily_ceiling_calls, forgiven_seconds, enforce, faults, seed.
+    orders (the members of state.OrderRules), money (those of MoneyRules), accountancy_keys, accountancy_codes,
+    import_seconds, import_line_seconds, product_stage_seconds, sent_seconds, duplicate_seconds, export_seconds,
+    export_chunk, profile (standard | external_partner), daily_ceiling_calls, forgiven_seconds, enforce, faults, seed.
     """
     kernel = Kernel.of(clock, config)
     shop = Shop(config, kernel)
     book = OrderBook(shop)
     limits = CallLimits(config, enforced=kernel.enforce)
-    after = AfterSale(book)
+    after, money = AfterSale(book), Money(book)
     products = ProductImports(shop)
     fill(shop, config)
     calls = [*_calls(shop), *_catalogue_calls(shop, products), *_offer_calls(shop)]
-    calls += [*_order_calls(book), *_after_calls(after)]
+    calls += [*_order_calls(book), *_after_calls(after), *_money_calls(money)]
     routes = [_route(shop, *call) for call in calls]
     admin = [*marketplace_admin_routes(shop), *catalogue_admin_routes(shop, products)]
-    admin += [*order_admin_routes(book), *after_admin_routes(after)]
+    admin += [*order_admin_routes(book), *after_admin_routes(after), *money_admin_routes(money)]
     app = Starlette(
         routes=[*routes, *admin],
         exception_handlers={HTTPException: _as_platform_error},
@@ -74,7 +76,7 @@ def create_app(config: dict[str, Any], clock: Clock) -> Starlette:
 
     def admit(call: LoggedCall, scope: Scope, body: bytes) -> Refusal | None:
         # A call that will get 401 or 403 is nobody's quota.
-        if not _has_valid_key(shop, scope["headers"]) or call.code in shop.forbidden_codes:
+        if not shop.may_call(_key(scope["headers"]), call.code):
             return None
         return limits.admit(call.code, call.at, scope, body)
 
@@ -200,6 +202,20 @@ def _after_calls(after: AfterSale) -> list[Call]:
     ]
 
 
+def _money_calls(money: Money) -> list[Call]:
+    lines, files, cycles, documents = money.lines, money.exports, money.cycles, money.documents
+    log = "/api/sellerpayment/transactions_logs"
+    return [
+        ("TL02", "GET", log, lines.tl02),
+        ("TL03", "POST", f"{log}/async", files.tl03),
+        ("TL04", "GET", f"{log}/async/status/{{tracking_id}}", files.tl04),
+        ("TL05", "GET", "/exports/transactions/{token}", files.tl05),
+        ("SBC11", "GET", "/api/seller-billing-cycles", cycles.sbc11),
+        ("IV01", "GET", "/api/invoices", documents.iv01),
+        ("IV02", "GET", "/api/invoices/{accounting_document_id:int}", documents.iv02),
+    ]
+
+
 def _route(shop: Shop, code: str, method: str, path: str, endpoint: Endpoint) -> Route:
     async def guarded(request: Request) -> Response:
         try:
@@ -212,9 +228,10 @@ def _route(shop: Shop, code: str, method: str, path: str, endpoint: Endpoint) ->
 
 
 def _check_caller(shop: Shop, code: str, request: Request) -> None:
-    if not _has_valid_key(shop, request.scope["headers"]):
+    key = _key(request.scope["headers"])
+    if key not in shop.valid_keys | shop.accountancy_keys:
         raise Refused(401, "Unauthorized")
-    if code in shop.forbidden_codes:
+    if not shop.may_call(key, code):
         raise Refused(403, "Forbidden")
     wanted = _query_parameter(request, "shop_id")
     if wanted is None:
@@ -225,10 +242,10 @@ def _check_caller(shop: Shop, code: str, request: Request) -> None:
         raise Refused(403, "Forbidden")
 
 
-def _has_valid_key(shop: Shop, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """The raw key, without `Bearer` or anything else around it."""
+def _key(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The raw key, without `Bearer` or anything else around it; nothing where there is none, or more than one."""
     given = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
-    return len(given) == 1 and given[0] in shop.valid_keys
+    return given[0] if len(given) == 1 else ""
 
 
 def _reading(read: Callable[[Request], Any]) -> Endpoint:

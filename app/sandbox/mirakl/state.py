@@ -10,12 +10,17 @@ from app.sandbox.clock import iso
 from app.sandbox.faults import Kernel
 from app.sandbox.mirakl.answers import Refused
 from app.sandbox.mirakl.catalogue import Catalogue, seed_of
+from app.sandbox.mirakl.money_rules import MoneyRules
 from app.sandbox.mirakl.offer_values import OFFER, details_of, prices_of, typed
 from app.sandbox.mirakl.offers import Offer
 from app.sandbox.mirakl.products import ProductBook
 from app.sandbox.mirakl.reference import Mirrors
 
 SHOP_STATES = ("OPEN", "CLOSE", "SUSPENDED")
+# The calls that the accountancy role has and that of a shop's admin has not: `x-api-key-roles` of the OpenAPI document.
+ACCOUNTANCY_CODES = ("TL02", "TL03", "TL04", "TL05")
+# What a key with the accountancy role alone may call at most, where the operator gives it more.
+FINANCE_CODES = frozenset({*ACCOUNTANCY_CODES, "SBC11", "IV01", "IV02", "V01"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +73,16 @@ class Shop:
         self.created_at = kernel.clock.timestamp()
         self.updated_at = self.created_at
         self.valid_keys: set[str] = set(config.get("keys", [config.get("key", "k-sandbox")]))
+        # Keys with the accountancy role alone; with none, what needs that role is open to every key.
+        self.accountancy_keys: set[str] = set(config.get("accountancy_keys", ()))
+        self.accountancy_codes: set[str] = set(config.get("accountancy_codes", ACCOUNTANCY_CODES))
         self.forbidden_codes: set[str] = set()
         self.warehouse_codes: set[str] = set(config.get("warehouses", ()))
         seed = seed_of(config)
         self.mirrors = Mirrors(seed)
         self.products = ProductBook(Catalogue(seed), kernel.clock)
         self.order_rules = OrderRules()
+        self.money_rules = MoneyRules(**config.get("money", {}))
         # Whether new prices wait for the operator.
         self.price_approval = False
         # In cents of the shop's currency; None is as much as it takes.
@@ -149,6 +158,14 @@ class Shop:
         at = self.kernel.clock.timestamp()
         offer = self.offers[sku] = Offer(next(self._offer_ids), sku, product_sku, True, at, at)
         return offer
+
+    def may_call(self, key: str, code: str) -> bool:
+        """False: the key's role does not have this call."""
+        if code in self.forbidden_codes:
+            return False
+        if key in self.accountancy_keys and code in FINANCE_CODES:
+            return True
+        return key in self.valid_keys and not (self.accountancy_keys and code in self.accountancy_codes)
 
     def live_offer(self, sku: str) -> Offer | None:
         offer = self.offers.get(sku)
