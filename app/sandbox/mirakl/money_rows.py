@@ -4,15 +4,19 @@ Amounts are cents, a plus is money for the shop. A line stays as it was written 
 document; `updated_at` moves with each.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
-from app.sandbox.clock import iso
+from app.sandbox import clock
 from app.sandbox.mirakl.orders import Order
 
 STATES = ("PENDING", "PAYABLE", "PAID", "NOT_APPLICABLE", "RESERVE")
 SHOP_TAX = "TAXDEFAULT"
 PSP = "NOT_SPECIFIED"
+
+# Neighbours share most of their dates, which would be the larger part of the work of showing a long log.
+iso = functools.lru_cache(maxsize=256)(clock.iso)
 
 
 @dataclass(frozen=True, slots=True)
