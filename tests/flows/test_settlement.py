@@ -132,3 +132,19 @@ async def test_what_lies_further_back_is_filled_in_from_files(database_url: str)
             await read_again(service, "TL02")
             assert len(await service.calls(service.mirakl(), "TL03")) == 1
             assert await service.violations(service.mirakl()) == []
+
+
+async def test_debug(database_url: str) -> None:
+    async with running_books(database_url) as service:
+        orders = await received(service, {"quantity": 2, **VAT}, count=1)
+        wrong = f"{orders[0]}-1"
+        await plant(service, "commission", order_line_id=wrong, percent=18)
+        await close(service, pay=False)
+        await days_later(service)
+        print(await differences(service))
+        await plant(service, "commission", order_line_id=wrong, percent=15)
+        await days_later(service)
+        print(await differences(service))
+        for row in await service.database.fetch("select type, amount, created_at, updated_at, cycle, state from transaction_line order by created_at"): print(tuple(row))
+        for row in await service.database.fetch("select flow,key,state,due_at,reason,app_now() from outbox where flow in ('matching','settlement')"): print(tuple(row))
+        raise AssertionError
