@@ -204,7 +204,7 @@ class ToldDocument(msgspec.Struct, frozen=True):
         )
 
     def _for_the_shop(self, amount: Decimal) -> int:
-        """A credit gives to the shop, every other document bills it."""
+        """A credit gives to the shop what it says, every other document bills it. [QA]"""
         units = exact_minor(amount, self.currency_iso_code)
         return units if "CREDIT" in self.type else -units
 
