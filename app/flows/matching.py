@@ -52,8 +52,8 @@ async def gate(services: Services, scope: Scope) -> Gate:
 
 @dataclass(slots=True)
 class Derived:
-    """What was found of each subject; when it is to be looked at again; what the lines of cycles come to; how far orders'
-    money has come; subjects that can't be derived, and why.
+    """What was found of each subject; when it is to be looked at again; what the lines of cycles come to; how far
+    orders' money has come; subjects that can't be derived, and why.
     """
 
     differences: dict[str, list[Difference]] = field(default_factory=dict)

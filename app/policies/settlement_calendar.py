@@ -1,4 +1,4 @@
-"""What only the calendar tells: a billing cycle that does not come, and when an order or a cycle is to be looked at again.
+"""What only the calendar tells: a billing cycle that does not come, and when to look at an order or a cycle again.
 
 A difference is one once the marketplace had its time, and nothing happens at that moment: so whoever looks too early
 says when to look again.

@@ -38,7 +38,9 @@ async def test_a_truthful_marketplace_gives_no_difference(database_url: str) -> 
         paid = await service.database.fetchrow(
             "SELECT state, paid, total FROM billing_cycle WHERE cycle_id = $1", cycle
         )
-        assert paid is not None and paid["state"] == "PAID" and paid["paid"] == paid["total"] > 0
+        assert paid is not None
+        assert paid["state"] == "PAID"
+        assert paid["paid"] == paid["total"] > 0
         assert await ledger_total(service) == await log_total(service)
         assert await service.violations(service.mirakl()) == []
 
@@ -62,7 +64,8 @@ async def test_what_is_planted_is_found_and_nothing_else_and_is_gone_once_it_is_
             ["commission", "charge", "charge", "type_unknown", "order_unknown", "payout_sum", "payout_failed"]
         ), found
         expected, told = found[f"commission:{orders[0]}:line {wrong}"]
-        assert expected is not None and told is not None and round(told / expected, 2) == 1.2
+        assert expected is not None
+        assert told == round(expected * 1.2)
         charges = sorted(told or 0 for key, (_, told) in found.items() if key.startswith("charge:"))
         assert charges == [-1250, 2995]
         assert found[f"type_unknown:{strange}"] == (None, -40)
@@ -75,12 +78,12 @@ async def test_what_is_planted_is_found_and_nothing_else_and_is_gone_once_it_is_
         now = await differences(service)
         assert set(found) - set(now) == {f"commission:{orders[0]}:line {wrong}", f"payout_failed:{cycle}"}
         assert set(now) <= set(found)
-        names = await service.database.fetch(
-            "SELECT from_state, to_state FROM audit AS a JOIN settlement_difference AS d ON a.subject = 'difference:' || d.number"
-            " WHERE d.key = $1 ORDER BY a.id",
+        steps = await service.database.fetch(
+            "SELECT a.from_state, a.to_state FROM settlement_difference AS d JOIN audit AS a"
+            " ON a.subject = 'difference:' || d.number WHERE d.key = $1 ORDER BY a.id",
             f"payout_failed:{cycle}",
         )
-        assert [tuple(row) for row in names] == [(None, "open"), ("open", "closed")]
+        assert [tuple(row) for row in steps] == [(None, "open"), ("open", "closed")]
 
 
 async def test_a_pass_that_is_cut_short_goes_on_at_its_page_and_an_odd_line_stops_no_other(database_url: str) -> None:
@@ -132,19 +135,3 @@ async def test_what_lies_further_back_is_filled_in_from_files(database_url: str)
             await read_again(service, "TL02")
             assert len(await service.calls(service.mirakl(), "TL03")) == 1
             assert await service.violations(service.mirakl()) == []
-
-
-async def test_debug(database_url: str) -> None:
-    async with running_books(database_url) as service:
-        orders = await received(service, {"quantity": 2, **VAT}, count=1)
-        wrong = f"{orders[0]}-1"
-        await plant(service, "commission", order_line_id=wrong, percent=18)
-        await close(service, pay=False)
-        await days_later(service)
-        print(await differences(service))
-        await plant(service, "commission", order_line_id=wrong, percent=15)
-        await days_later(service)
-        print(await differences(service))
-        for row in await service.database.fetch("select type, amount, created_at, updated_at, cycle, state from transaction_line order by created_at"): print(tuple(row))
-        for row in await service.database.fetch("select flow,key,state,due_at,reason,app_now() from outbox where flow in ('matching','settlement')"): print(tuple(row))
-        raise AssertionError
