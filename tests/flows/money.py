@@ -41,11 +41,19 @@ async def plant(place: Deployment, what: str, **members: object) -> Json:
     return found
 
 
-async def received(place: Deployment, *lines: Json, count: int = 1, **members: Any) -> list[str]:
-    """Orders that the buyers have; Mirakl's ids."""
-    skus = [size["sku"] for size in await place.sizes()]
+async def received(service: Service, *lines: Json, count: int = 1, **members: Any) -> list[str]:
+    """Orders that the buyers have, and that were read here; Mirakl's ids."""
+    skus = [size["sku"] for size in await service.sizes()]
     wanted = [{"sku": skus[n], "price_unit": 59.9, **line} for n, line in enumerate(lines or ({},))]
-    return await place.place(*[{"lines": wanted, "state": "RECEIVED", **members} for _ in range(count)])
+    placed = await service.place(*[{"lines": wanted, "state": "RECEIVED", **members} for _ in range(count)])
+
+    async def stored() -> bool:
+        return len(placed) == await service.count(
+            "SELECT count(*) FROM marketplace_order WHERE order_id = ANY ($1)", placed
+        )
+
+    await until(stored, "the orders are read")
+    return placed
 
 
 async def close(place: Deployment, *, pay: bool = True, **planted: object) -> str:
