@@ -16,7 +16,6 @@ from rich.console import Console
 
 from app.commands import settlement as money
 from app.commands import settlement_month as months
-from app.commands.context import Exit
 from app.commands.orders import DeclinedError
 from app.domain.ids import OrderId, OrderLineId, Sku
 from app.domain.orders import Order, OrderLine, Tax
@@ -27,7 +26,7 @@ from app.store import ledger, orders, settlement
 from app.store.pool import Database, connect
 from app.store.readings import Reading, write_reading
 from app.store.settlement import Standing
-from tests.console.words import DIFFERENCES
+from tests.console.words import DONE
 from tests.flows.service import run_command
 
 FR = "demo-fr"
@@ -111,11 +110,11 @@ async def books(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         yield database
 
 
-async def said(command: Callable[[Console], Awaitable[object]]) -> tuple[str, object]:
-    """What a command prints, its blanks run together, and what it gives."""
+async def said(command: Callable[[Console], Awaitable[object]]) -> str:
+    """What a command prints, its blanks run together."""
     out = io.StringIO()
-    ended = await command(Console(file=out, width=300))
-    return " ".join(out.getvalue().replace("│", " ").split()), ended
+    await command(Console(file=out, width=300))
+    return " ".join(out.getvalue().replace("│", " ").split())
 
 
 def rows(file: Path) -> list[dict[str, str]]:
@@ -124,7 +123,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 async def test_pay_outs_stand_beside_what_their_lines_come_to(books: Database) -> None:
-    words, _ = await said(lambda out: money.status(out, None))
+    words = await said(lambda out: money.status(out, None))
     for part in ("C1", "FAILED: INCOMPLETE_KYC", "37.91 EUR", "37.90", "0.01", "was read to its end", "3.00 EUR"):
         assert part in words
     with pytest.raises(SettingsError, match="no channel demo-xx"):
@@ -132,22 +131,21 @@ async def test_pay_outs_stand_beside_what_their_lines_come_to(books: Database) -
 
 
 async def test_what_differs_is_listed_with_both_figures_and_ended_by_name_once(books: Database, tmp_path: Path) -> None:
-    async def listed(out: Console, **more: object) -> Exit:
+    async def listed(out: Console, **more: object) -> None:
         chosen = {"kind": None, "cycle": None, "order": None, "everything": False, "file": None} | more
-        return await money.list_open(out, FR, **chosen)  # type: ignore[arg-type]
+        await money.list_open(out, FR, **chosen)  # type: ignore[arg-type]
 
-    words, ended = await said(listed)
-    assert ended is Exit.DIFFERENCES
+    words = await said(listed)
     for part in ("d1", "commission", "3.00 EUR", "by contract 9.00, the log has 12.00"):
         assert part in words
     ended_by_process = await run_command(
         dict(os.environ), "settlement", "open", FR, "--csv", str(tmp_path / "open.csv")
     )
-    assert ended_by_process.code == DIFFERENCES
+    assert ended_by_process.code == DONE
     [row] = rows(tmp_path / "open.csv")
     assert (row["number"], row["expected"], row["told"], row["at_stake"]) == ("d1", "-9.00", "-12.00", "3.00")
 
-    words, _ = await said(lambda out: money.decide(out, ["d1"], State.EXPLAINED, who="Ada", note="ticket 7"))
+    words = await said(lambda out: money.decide(out, ["d1"], State.EXPLAINED, who="Ada", note="ticket 7"))
     assert "d1 is explained" in words
     with pytest.raises(DeclinedError, match=r"Ada explained d1 at .*: ticket 7"):
         await said(lambda out: money.decide(out, ["d1"], State.EXPLAINED, who="Ben", note="no idea"))
@@ -156,26 +154,25 @@ async def test_what_differs_is_listed_with_both_figures_and_ended_by_name_once(b
         await said(lambda out: money.decide(out, ["d1", "d9"], State.ACCEPTED, who="Ada", note="fine"))
     with pytest.raises(SettingsError, match="x17 is not the name of a difference"):
         await said(lambda out: money.decide(out, ["x17"], State.ACCEPTED, who="Ada", note="fine"))
-    assert await said(listed) == ("nothing differs", Exit.DONE)
-    words, _ = await said(lambda out: listed(out, everything=True))
+    assert await said(listed) == "nothing differs"
+    words = await said(lambda out: listed(out, everything=True))
     assert "Ben: too small" in words
 
 
 async def test_orders_that_wait_for_their_money_are_listed_with_their_age(books: Database, tmp_path: Path) -> None:
-    words, _ = await said(lambda out: money.list_unpaid(out, FR, days=0, file=None))
+    words = await said(lambda out: money.list_unpaid(out, FR, days=0, file=None))
     assert "B" in words
     assert "59.90 EUR" in words
     await said(lambda out: money.list_unpaid(out, FR, days=0, file=tmp_path / "unpaid.csv"))
     [row] = rows(tmp_path / "unpaid.csv")
     assert (row["order"], row["amount"]) == ("B", "59.90")
-    words, _ = await said(lambda out: money.list_unpaid(out, FR, days=100_000, file=None))
+    words = await said(lambda out: money.list_unpaid(out, FR, days=100_000, file=None))
     assert words == "0 orders"
 
 
 async def test_a_month_ends_with_its_last_second_in_its_own_zone(books: Database, tmp_path: Path) -> None:
     folder = tmp_path / "march"
-    words, ended = await said(lambda out: months.report(out, "2026-03", channel=None, zone=None, folder=folder))
-    assert ended is Exit.DIFFERENCES
+    words = await said(lambda out: months.report(out, "2026-03", channel=None, zone=None, folder=folder))
     for part in ("2026-02-28 23:00 to 2026-03-31 22:00 UTC", "order 1 59.90 EUR", "penalty 1 -10.00 EUR", "FR TVA"):
         assert part in words
     summary = {row["group"]: row["amount"] for row in rows(folder / "demo-fr-2026-03-summary.csv")}
@@ -185,7 +182,7 @@ async def test_a_month_ends_with_its_last_second_in_its_own_zone(books: Database
     fees = {row["type"]: row["label"] for row in rows(folder / "demo-fr-2026-03-fees.csv")}
     assert fees == {"COMMISSION_FEE": "", "SELLER_PENALTY_FEE": "'=late parcel"}
     assert [row["number"] for row in rows(folder / "demo-fr-2026-03-open.csv")] == ["d1"]
-    words, _ = await said(lambda out: months.report(out, "2026-03", channel=FR, zone="UTC", folder=None))
+    words = await said(lambda out: months.report(out, "2026-03", channel=FR, zone="UTC", folder=None))
     assert "order 2 119.80 EUR" in words
 
 
