@@ -18,6 +18,7 @@ from app.clock import monotonic
 from app.domain.teams import Team
 from app.engine.flow import Services
 from app.engine.loop_delay import watch_loop
+from app.engine.money_gauges import read_money
 from app.engine.slow_gauges import (
     read_ages,
     read_differences,
@@ -185,6 +186,7 @@ SLOW: Sequence[Reading] = (
     read_ratings,
     read_publications,
     read_ages,
+    read_money,
 )
 
 

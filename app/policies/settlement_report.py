@@ -119,6 +119,28 @@ def month_end(bookings: Iterable[Booking], period: Period) -> MonthEnd:
     return MonthEnd(groups, {by: Taxed(*amounts) for by, amounts in taxes.items()}, unknown, waiting)
 
 
+def together(parts: Iterable[MonthEnd]) -> MonthEnd:
+    """Parts of one period as a whole."""
+    groups: dict[tuple[Group, str], Totalled] = {}
+    unknown: dict[tuple[str, str], Totalled] = {}
+    waiting: dict[str, Totalled] = {}
+    taxes: dict[TaxedBy, Taxed] = {}
+    for part in parts:
+        _join(groups, part.groups)
+        _join(unknown, part.unknown_types)
+        _join(waiting, part.not_in_a_cycle)
+        for by, (sold, refunded) in part.taxes.items():
+            before = taxes.get(by, Taxed(0, 0))
+            taxes[by] = Taxed(before.sold + sold, before.refunded + refunded)
+    return MonthEnd(groups, taxes, unknown, waiting)
+
+
+def _join(sums: dict[K, Totalled], more: Mapping[K, Totalled]) -> None:
+    for key, (count, amount) in more.items():
+        lines, whole = sums.get(key, Totalled(0, 0))
+        sums[key] = Totalled(lines + count, whole + amount)
+
+
 def _add(sums: dict[K, Totalled], key: K, amount: int) -> None:
     lines, whole = sums.get(key, Totalled(0, 0))
     sums[key] = Totalled(lines + 1, whole + amount)
