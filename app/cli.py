@@ -18,6 +18,7 @@ from app.commands import stock as stocks
 from app.commands.catalogue_cli import catalogue
 from app.commands.context import Exit, configuration
 from app.commands.line import WHO, Order, Where, Who, Why, do, end, out
+from app.commands.settlement_cli import settlement
 from app.domain.progress import Choice
 from app.settings import Secrets, SettingsError, load_process
 from app.store.migrate import migrate, pending
@@ -49,6 +50,7 @@ main.command()(plan_cli.apply)
 main.add_typer(after_sale.carriers, name="carriers")
 main.add_typer(after_sale.held, name="held")
 main.add_typer(after_sale.audit, name="audit")
+main.add_typer(settlement, name="settlement")
 
 
 def _dsn() -> str:

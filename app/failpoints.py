@@ -55,6 +55,7 @@ RETURNS_STORED: Final = "returns.stored"  # a page of returns is stored, the wat
 RETURN_ANSWERED: Final = "return.answered"  # Mirakl answered a step of a return, nothing is written
 CENTRA_RETURN_SENT: Final = "centra_return.sent"  # createReturn committed as sent, no byte has left
 CENTRA_RETURN_ANSWERED: Final = "centra_return.answered"  # Centra made the return, nothing is written
+LOG_STORED: Final = "log.stored"  # a page or file of the transaction log is stored and marked, the key is not settled
 
 ALL: Final = tuple(value for name, value in sorted(globals().items()) if name.isupper() and isinstance(value, str))
 

@@ -35,6 +35,7 @@ from app.policy_settings import (
     StockSettings,
     Strict,
 )
+from app.settlement_settings import SettlementSettings
 
 
 class SettingsError(Exception):
@@ -71,11 +72,18 @@ class Channel(Strict):
     prices: PriceSettings = PriceSettings()
     orders: OrderSettings = OrderSettings()
     after_sale: AfterSaleSettings = AfterSaleSettings()
+    settlement: SettlementSettings = SettlementSettings()
 
     @model_validator(mode="after")
     def _orders_come_first(self) -> Self:
         if self.after_sale.is_followed and not self.orders.is_read:
             raise ValueError("after_sale needs orders: set orders.mode, or after_sale.mode = 'off'")
+        return self
+
+    @model_validator(mode="after")
+    def _money_is_of_orders(self) -> Self:
+        if self.settlement.on and not self.orders.is_read:
+            raise ValueError("settlement needs orders: set orders.mode, or settlement.mode = 'off'")
         return self
 
     @model_validator(mode="after")

@@ -82,7 +82,7 @@ Step = Callable[[Transaction, Act, Place], Awaitable[str]]
 
 
 def place_of(item: str) -> Place:
-    """What a name means. Raises SettingsError."""
+    """What a name means. Raises SettingsError, or DeclinedError for what is ended elsewhere."""
     if re.fullmatch(r"i\d{1,18}", item):
         return int(item[1:])
     match item.split(":", 3):
@@ -90,6 +90,11 @@ def place_of(item: str) -> Place:
             return OneReturn(scope, ":".join(rest))
         case ["o", scope, flow, key]:
             return OneKey(scope, flow, key)
+        case ["s", scope, kind, _]:
+            raise DeclinedError(
+                f"{item} stands for differences of money: `settlement open {scope} --kind {kind}` lists them,"
+                " `settlement explain` or `settlement accept` ends each"
+            )
         case _:
             pass
     raise SettingsError(f"{item} is not the name of an item: `held list` names them, as i17 or o:CHANNEL:FLOW:KEY")

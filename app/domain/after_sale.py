@@ -167,6 +167,7 @@ class Advice(StrEnum):
     OPERATOR = "operator"
     DECIDE = "decide"
     BY_HAND = "by_hand"
+    SETTLE = "settle"
 
     @property
     def words(self) -> str:
@@ -181,6 +182,7 @@ _ADVICE: Mapping[Advice, str] = {
     Advice.OPERATOR: "only the marketplace's operator can do this: write to them",
     Advice.DECIDE: "look into the back office, then `held decide` whether it was done",
     Advice.BY_HAND: "do it in the back office, then `held resolve` with a note",
+    Advice.SETTLE: "`settlement open CHANNEL` lists them; `settlement explain` or `settlement accept` each",
 }
 
 

@@ -42,3 +42,8 @@ def major(units: int, currency: str) -> Decimal:
     """Minor units as an amount with the currency's decimals."""
     places = exponent(currency)
     return Decimal(units).scaleb(-places).quantize(Decimal(1).scaleb(-places))
+
+
+def words(units: int, currency: str) -> str:
+    """Minor units for people: "12.30 EUR"."""
+    return f"{major(units, currency)} {currency}"

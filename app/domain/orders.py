@@ -91,6 +91,8 @@ class OrderLine:
     index: int = 0
     offer_id: int | None = None
     title: str = ""
+    category: str = ""
+    """The marketplace's code; empty in facts that were stored before it was read."""
     commission: Decimal | None = None
     taxes: tuple[Tax, ...] = ()
     shipping_taxes: tuple[Tax, ...] = ()

@@ -102,6 +102,8 @@ class Kind(StrEnum):
     """Shipped, and in no payout yet for longer than usual."""
     CHARGE = "charge"
     """A penalty, manual invoice or credit, one-off item or subscription: somebody has to know what it is for."""
+    UNREADABLE = "unreadable"
+    """A line of the log that could not be read."""
 
 
 class State(StrEnum):
@@ -110,6 +112,8 @@ class State(StrEnum):
     OPEN = "open"
     EXPLAINED = "explained"
     ACCEPTED = "accepted"
+    CLOSED = "closed"
+    """It is gone."""
 
 
 @dataclass(frozen=True, slots=True)

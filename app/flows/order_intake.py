@@ -28,7 +28,7 @@ from app.failpoints import fail_point
 from app.mirakl.order_facts import Told, told_of
 from app.mirakl.order_schema import OrderPage, OrderQuery, RawOrder
 from app.policies.addresses import is_anonymised
-from app.store import buyers, inbox, intents, mirrors, offers, orders, reservations
+from app.store import buyers, inbox, intents, mirrors, offers, orders, reservations, settlement
 from app.store.inbox import Fact
 from app.store.marks import Mark
 from app.store.outbox import Claim, Settled, Verdict
@@ -216,6 +216,8 @@ async def _store(tx: Transaction, services: Services, scope: str, told: Sequence
     if services.channel(scope).after_sale.is_followed:
         changed = [t.order for t in fresh]
         tx.mark(await intents.marks_of_told(connection, scope, [t.order for t in told], changed))
+    if services.channel(scope).settlement.on:
+        tx.mark(settlement.marks_of_orders(scope, [t.order for t in fresh]))
 
 
 def _fact(told: Told) -> Fact:

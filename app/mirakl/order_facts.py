@@ -115,6 +115,7 @@ def _line(line: told.OrderLine) -> OrderLine:
         index=line.order_line_index or 0,
         offer_id=line.offer_id,
         title=line.product_title or "",
+        category=line.category_code or "",
         commission=line.total_commission,
         taxes=_taxes(line.taxes),
         shipping_taxes=_taxes(line.shipping_taxes),

@@ -175,6 +175,7 @@ class OrderLine(_Amounts, frozen=True):
     offer_id: int | None = None
     product_sku: str | None = None
     product_title: str | None = None
+    category_code: str | None = None
     taxes: tuple[Tax, ...] | None = None
     shipping_taxes: tuple[Tax, ...] | None = None
     fees: tuple[Fee, ...] | None = None

@@ -40,6 +40,12 @@ async def store(connection: Connection, scope: str, source: str, facts: Iterable
         )
 
 
+async def unreadable(connection: Connection, scope: str, source: str) -> list[Fact]:
+    """Facts of a source that could not be read, oldest first, unless the ledger has them by now; a thousand at most."""
+    rows = await connection.fetch(sql("inbox/unreadable"), scope, source, 1000)
+    return [Fact(row["identity"], source, row["reference"], reason=row["reason"]) for row in rows]
+
+
 async def first_sight(connection: Connection, signature: str, expires_at: datetime) -> bool:
     """Take a webhook's signature as its replay key, with what it marks; False when it was taken before."""
     return await connection.fetchval(sql("webhook/seen"), signature, expires_at) is not None

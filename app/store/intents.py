@@ -84,6 +84,7 @@ class Intent:
     advice: Advice | None
     approved_by: str | None
     """A person let it go past the channel's policy."""
+    noted_at: datetime
     changed_at: datetime
     held_at: datetime | None
 
@@ -96,7 +97,8 @@ class Intent:
         return None if self.told is None else msgspec.json.decode(self.told, type=type_)
 
 
-def _intent(row: Row) -> Intent:
+def intent_of(row: Row) -> Intent:
+    """The intent in a row."""
     return Intent(
         id=row["id"],
         scope=row["scope"],
@@ -112,6 +114,7 @@ def _intent(row: Row) -> Intent:
         reason=row["reason"],
         advice=None if row["advice"] is None else Advice(row["advice"]),
         approved_by=row["approved_by"],
+        noted_at=row["noted_at"],
         changed_at=row["changed_at"],
         held_at=row["held_at"],
     )
@@ -164,13 +167,13 @@ def _words(kind: Kind, source_id: str, words: str | None) -> str:
 
 async def of_order(connection: Connection, scope: str, order_id: str) -> tuple[Intent, ...]:
     """Everything after the sale of an order, oldest first."""
-    return tuple(_intent(row) for row in await connection.fetch(sql("intent/of_order"), scope, order_id))
+    return tuple(intent_of(row) for row in await connection.fetch(sql("intent/of_order"), scope, order_id))
 
 
 async def lock(connection: Connection, intent_id: int) -> Intent | None:
     """One fact, kept as it is until the transaction ends."""
     row = await connection.fetchrow(sql("intent/lock"), intent_id)
-    return None if row is None else _intent(row)
+    return None if row is None else intent_of(row)
 
 
 async def done(connection: Connection, intent: Intent, told: object, words: str, actor: str | None = None) -> bool:

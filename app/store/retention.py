@@ -36,6 +36,8 @@ class Keep:
     buyers: int = 30
     unlisted_offers: int = 180
     plans: int = 90
+    ledger: int = 2557
+    """Seven years, as the audit."""
     audit_months: int = 84
 
 
@@ -46,7 +48,10 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
     """
     connection = await open_connection(dsn)
     try:
-        found = {"import lines": await _in_slices(connection, "retention/import_lines", keep.import_lines)}
+        found = {
+            "import lines": await _in_slices(connection, "retention/import_lines", keep.import_lines),
+            "transaction lines": await _in_slices(connection, "retention/transaction_lines", keep.ledger),
+        }
         for name, statement, days in (
             ("keys of imports", "retention/import_keys", keep.import_lines),
             ("imports", "retention/imports", keep.imports),
@@ -55,6 +60,10 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             ("buyers", "retention/buyers", keep.buyers),
             ("keys of unlisted offers", "retention/offers", keep.unlisted_offers),
             ("plans", "retention/plans", keep.plans),
+            ("billing cycles", "retention/cycles", keep.ledger),
+            ("accounting documents", "retention/documents", keep.ledger),
+            ("differences of money", "retention/differences", keep.ledger),
+            ("settled orders", "retention/settled_orders", keep.ledger),
         ):
             found[name] = _count(await connection.execute(sql(statement), days))
         found["audit months"] = await _audit(connection, keep.audit_months)

@@ -82,6 +82,32 @@ held_money = _gauge(
     "Money at stake in what needs a person, in the currency's major unit (database).",
     ["scope", "flow", "team", "currency"],
 )
+settlement_differences = _gauge(
+    "centra_mirakl_settlement_differences",
+    "Differences of money between what the marketplace says and what is expected, by kind and state (database).",
+    ["scope", "kind", "state"],
+)
+settlement_at_stake_minor = _gauge(
+    "centra_mirakl_settlement_at_stake_minor",
+    "Money in differences that nobody has accepted, in the currency's minor unit (database).",
+    ["scope", "currency"],
+)
+payouts = _gauge(
+    "centra_mirakl_payouts",
+    "Billing cycles by the state of their pay-out, the marketplace's word (database).",
+    ["scope", "state"],
+)
+unpaid_orders = _gauge(
+    "centra_mirakl_unpaid_orders", "Orders that were sent and are in no billing cycle (database).", ["scope"]
+)
+unpaid_orders_oldest_seconds = _gauge(
+    "centra_mirakl_unpaid_orders_oldest_seconds", "For how long the oldest of them has been (database).", ["scope"]
+)
+settlement_read_age_seconds = _gauge(
+    "centra_mirakl_settlement_read_age_seconds",
+    "Since when the transaction log was not read to its end (database).",
+    ["scope"],
+)
 dead_letters = _gauge(
     "centra_mirakl_dead_letters", "Facts that could not be read, kept for a person (database).", ["scope"]
 )
@@ -192,6 +218,7 @@ usual_order_gap_seconds = _gauge(
     ["scope"],
 )
 orders_read = _counter("centra_mirakl_orders_read", "Orders in pages read, repeats included.", ["scope"])
+ledger_lines = _counter("centra_mirakl_ledger_lines", "Lines of the transaction log read, repeats included.", ["scope"])
 orders_ended = _counter("centra_mirakl_orders_ended", "Orders by how they ended for us.", ["scope", "outcome"])
 shipped_to_told_seconds = _histogram(
     "centra_mirakl_shipped_to_told_seconds",

@@ -4,7 +4,8 @@
 -- The work: rows are permanent, so nothing of it is deleted. Retention runs as centra_mirakl_migrate.
 GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
     marketplace_order, buyer, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, publication, live_offer, plan, plan_line TO centra_mirakl_run;
+    product_sku, publication, live_offer, plan, plan_line, transaction_line, billing_cycle, accounting_document,
+    order_settlement, settlement_difference TO centra_mirakl_run;
 GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
 -- A person takes a row out; the audit keeps it.
@@ -20,4 +21,5 @@ GRANT SELECT ON schema_migration, app_clock, held TO centra_mirakl_run;
 
 GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
     marketplace_order, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, publication, live_offer, plan, plan_line, schema_migration, app_clock, held TO centra_mirakl_read;
+    product_sku, publication, live_offer, plan, plan_line, transaction_line, billing_cycle, accounting_document,
+    order_settlement, settlement_difference, schema_migration, app_clock, held TO centra_mirakl_read;
