@@ -262,9 +262,8 @@ def _print(console: Console, scope: str, period: Period, whole: MonthEnd, found:
         console.print(_taxes(whole))
     for type_, currency in sorted(whole.unknown_types):
         count, amount = whole.unknown_types[type_, currency]
-        console.print(
-            f"[yellow]{count} lines of type {escape(type_)}, which is not known here: {major(amount, currency)} {currency}[/]"
-        )
+        money = f"{major(amount, currency)} {currency}"
+        console.print(f"[yellow]{count} lines of type {escape(type_)}, which is not known here: {money}[/]")
     for currency, (count, amount) in sorted(whole.not_in_a_cycle.items()):
         console.print(
             f"in no billing cycle by the end of the month: {count} lines, {major(amount, currency)} {currency}"

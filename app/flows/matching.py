@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import anyio.lowlevel
 
@@ -25,13 +25,13 @@ from app.flows.ledger.log import MIRAKL_TRANSACTION
 from app.flows.ledger.terms import terms_of
 from app.policies.difference_states import transitions
 from app.policies.settlement import differences_of_order, unpaid
+from app.policies.settlement_calendar import cycle_again, cycle_missing, order_again
 from app.policies.settlement_charges import charges, types_unknown
 from app.policies.settlement_cycles import carried_over, differences_of_cycle, lines_total
-from app.policies.settlement_silence import cycle_missing
 from app.policies.settlement_terms import Credited, Terms
 from app.store import inbox, ledger, settlement
 from app.store.intents import Intent
-from app.store.outbox import Claim, Held, Settled, Verdict
+from app.store.outbox import Claim, Held, Settled, Verdict, Waiting
 from app.store.pool import Connection, Transaction
 from app.store.readings import read_back_fill, read_reading
 from app.store.settlement import CYCLE, CYCLES, DAY, MATCHING, UNREADABLE, Standing, mark_of_cycle
@@ -52,14 +52,27 @@ async def gate(services: Services, scope: Scope) -> Gate:
 
 @dataclass(slots=True)
 class Derived:
-    """What was found of each subject; what the lines of cycles come to; how far orders' money has come; subjects that
-    can't be derived, and why.
+    """What was found of each subject; when it is to be looked at again; what the lines of cycles come to; how far
+    orders' money has come; subjects that can't be derived, and why.
     """
 
     differences: dict[str, list[Difference]] = field(default_factory=dict)
+    again: dict[str, datetime] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     standings: list[Standing] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
+
+    def verdict(self, subject: str) -> Verdict:
+        """How the work on a subject ended."""
+        if subject in self.broken:
+            return Held(self.broken[subject])
+        again_at = self.again.get(subject)
+        return Settled() if again_at is None else Waiting(again_at, "the marketplace still has time")
+
+    def look_again(self, subject: str, at: datetime | None) -> None:
+        """At this instant time alone may make a difference of something; None: of nothing."""
+        if at is not None:
+            self.again[subject] = at
 
     def add(self, subject: str, derive: Callable[[], list[Difference]]) -> None:
         """A subject whose amounts can't be told (a currency that nobody knows) holds itself and no other."""
@@ -84,7 +97,7 @@ async def work(turn: Pass) -> dict[Claim, Verdict]:
         _derive_order(turn, about, order_id, terms, found)
         await anyio.lowlevel.checkpoint()  # a long batch keeps nobody waiting
     await services.database.transact(lambda tx: _write(tx, scope, found))
-    return {claim: Held(found.broken[claim.key]) if claim.key in found.broken else Settled() for claim in turn.claims}
+    return {claim: found.verdict(claim.key) for claim in turn.claims}
 
 
 async def _write(tx: Transaction, scope: str, found: Derived) -> None:
@@ -129,9 +142,10 @@ def _derive_order(turn: Pass, about: About, order_id: str, terms: Terms, found: 
     def derive() -> list[Difference]:
         left_at = shipped_at(deeds)
         given = credited(deeds, order) if order is not None and is_followed else None
+        open_ = None if order is None else unpaid(order, lines, left_at)
+        found.look_again(order_id, order_again(order, lines, given or (), open_, terms, now))
         differences = differences_of_order(order_id, order, lines, terms, now, credited=given, shipped_at=left_at)
         if order is not None:
-            open_ = unpaid(order, lines, left_at)
             settled = open_ is None and _is_settled(order, lines, given or ())
             owed, since = (0, None) if open_ is None else (open_.amount, open_.since)
             found.standings.append(Standing(order_id, order.currency, owed, since, settled))
@@ -161,8 +175,9 @@ async def _derive_named(turn: Pass, connection: Connection, subject: str, terms:
         found.add(subject, lambda: [*types_unknown(lines), *charges(lines, terms, documents)])
     elif subject == CYCLES:
         last = await ledger.last_cycle(connection, scope)
-        every = timedelta(days=channel.settlement.cycle_days)
-        found.add(subject, lambda: list(cycle_missing(last, channel.currency, every, terms.grace, now)))
+        every = timedelta(days=channel.settlement.cycle_days) + terms.grace
+        found.look_again(subject, None if last is None or last + every <= now else last + every)
+        found.add(subject, lambda: list(cycle_missing(last, channel.currency, every, now)))
     else:
         odd = await inbox.unreadable(connection, scope, MIRAKL_TRANSACTION)
         found.add(subject, lambda: [_unreadable(one.identity, one.reason or "", channel.currency) for one in odd])
@@ -173,6 +188,7 @@ async def _derive_cycle(turn: Pass, connection: Connection, subject: str, terms:
     cycle = (await ledger.cycles(connection, scope, [subject.removeprefix(CYCLE)])).get(subject.removeprefix(CYCLE))
     if cycle is None:  # its lines came first: once it is read, it is marked
         return
+    found.look_again(subject, cycle_again(cycle, terms, now))
     sums = await ledger.sums_of_cycle(connection, scope, cycle)
     before = await ledger.totals_before(connection, scope, cycle)
     found.totals[cycle.id] = lines_total(sums)

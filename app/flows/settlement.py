@@ -2,8 +2,7 @@
 
 A key is an API code, which comes back by its own time: TL02 by last update, SBC11 and IV01 once a day; TL03 fills in
 what lies further back, when a person asks. What a line or a cycle touches is marked for `matching` in the same
-transaction. Once a day every order that was sent and is not settled is marked as well: money that does not come tells
-nothing.
+transaction. Once a day orders that were sent and are not settled are marked as well, also those that nothing told of.
 """
 
 from __future__ import annotations

@@ -15,11 +15,12 @@ from datetime import date, tzinfo
 from decimal import Decimal
 
 from app.domain.money import major, minor
-from app.domain.orders import Order, Tax
+from app.domain.orders import Order, OrderLine, Tax
 from app.domain.settlement import Transaction
 from app.policies.csv_text import Cell, csv_lines
 from app.policies.order_entry import TAX_INCLUDED
 from app.policies.refunds import allocate
+from app.policies.settlement_amounts import NET, given_back, of_part, priced, sold
 from app.policies.transaction_types import NOT_APPLICABLE, Group, Meaning, Part, meaning_of
 
 
@@ -113,41 +114,45 @@ def contained_in(order: Order | None, line: Transaction, *, apart: bool) -> tupl
     """The taxes in a transaction's amount: in TAX_INCLUDED, as the order gives them.
 
     `apart`: whether the log has rows of tax for this order; then none is contained. An amount that is only a part of
-    what the order line costs, as a parcel's, contains as much of each.
+    what the order line costs, as a parcel's, contains as much of each. Taxes of one code, which have one sum, are told
+    apart by what the line has of each.
     """
-    part = meaning_of(line.type).part
-    if order is None or apart or order.tax_mode != TAX_INCLUDED or meaning_of(line.type).group not in TAX_OF:
+    meaning = meaning_of(line.type)
+    if order is None or apart or order.tax_mode != TAX_INCLUDED or meaning.group not in TAX_OF:
         return ()
-    price, taxes = _priced(order, line, part)
-    units = [minor(tax.amount, order.currency) for tax in taxes]
-    net = minor(price, order.currency) - sum(units)
-    if not any(units) or net < 0:
+    own = next((one for one in order.lines if one.line_id == line.line_id), None)
+    if own is None or meaning.part is None:
         return ()
-    sign = 1 if line.amount > 0 else -1
-    shares = allocate(abs(line.amount), [net, *units])[1:]
-    return tuple(Contained(tax.code, tax.rate, sign * share) for tax, share in zip(taxes, shares, strict=True) if share)
+    units = _split_of(order, own, line, meaning.part)
+    net, codes = units.pop(NET, 0), list(units)
+    weights = [net, *units.values()]
+    if not any(weights[1:]) or min(weights) < 0:
+        return ()
+    sign, shares = (1 if line.amount > 0 else -1), allocate(abs(line.amount), weights)[1:]
+    taxes = own.taxes if meaning.part is Part.GOODS else own.shipping_taxes
+    return tuple(
+        Contained(code, rate, sign * units)
+        for code, share in zip(codes, shares, strict=True)
+        for rate, units in _by_rate(share, [tax for tax in taxes if tax.code == code], order.currency)
+        if units
+    )
 
 
-def _priced(order: Order, line: Transaction, part: Part | None) -> tuple[Decimal, tuple[Tax, ...]]:
-    """What the buyer paid or got back, with its taxes."""
-    for own in order.lines:
-        if own.line_id == line.line_id:
-            for entry in own.taken:
-                if entry.refund_id == line.refund_id:
-                    goods = part is Part.GOODS
-                    taxes = entry.taxes if goods else entry.shipping_taxes
-                    return (entry.amount if goods else entry.shipping), _rated(taxes, own.taxes)
-            return (own.price, own.taxes) if part is Part.GOODS else (own.shipping_price, own.shipping_taxes)
-    return Decimal(0), ()
+def _split_of(order: Order, own: OrderLine, line: Transaction, part: Part) -> dict[str, int]:
+    """Net amount and taxes by code of what the transaction is: a refund, a cancelation, or what was sold."""
+    priced_parts = [split for split in (priced(order, own), sold(order, own)) if split is not None]
+    others = [given_back(order, entry) for entry in own.taken if line.refund_id in (None, entry.refund_id)]
+    known = [of_part(part, split) for split in ([] if line.refund_id else priced_parts) + others]
+    exact = (split for split in known if sum(split.values()) == abs(line.amount))
+    return dict(next(exact, known[0] if known else {}))
 
 
-def _rated(taxes: Iterable[Tax], sold: Iterable[Tax]) -> tuple[Tax, ...]:
-    """Taxes of a refund, which OR11 gives without rates, with those of the sale where a code has one."""
-    rates: dict[str, set[Decimal | None]] = {}
-    for tax in sold:
-        rates.setdefault(tax.code, set()).add(tax.rate)
-    only = {code: next(iter(found)) for code, found in rates.items() if len(found) == 1}
-    return tuple(Tax(tax.code, tax.amount, tax.rate if tax.rate is not None else only.get(tax.code)) for tax in taxes)
+def _by_rate(units: int, taxes: Sequence[Tax], currency: str) -> Iterator[tuple[Decimal | None, int]]:
+    if len(taxes) < 2:
+        yield (taxes[0].rate if taxes else None), units
+        return
+    shares = allocate(units, [minor(tax.amount, currency) for tax in taxes])
+    yield from zip((tax.rate for tax in taxes), shares, strict=True)
 
 
 TAX_OF: Mapping[Group, Meaning] = {

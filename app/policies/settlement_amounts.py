@@ -71,11 +71,16 @@ def sold(order: Order, line: OrderLine) -> Counter[Component] | None:
     gone = cancelled(line)
     if sum(entry.quantity for entry in gone) < line.cancelled_quantity:
         return None
-    amounts = _components(order, line.price, line.taxes, line.shipping_price, line.shipping_taxes)
+    amounts = priced(order, line)
     amounts[Part.FEE, NET] = minor(max(Decimal(0), line.total_price - line.price - line.shipping_price), order.currency)
     for entry in gone:
         amounts.subtract(given_back(order, entry))
     return amounts
+
+
+def priced(order: Order, line: OrderLine) -> Counter[Component]:
+    """What a line was ordered for, without its fees."""
+    return _components(order, line.price, line.taxes, line.shipping_price, line.shipping_taxes)
 
 
 def cancelled(line: OrderLine) -> tuple[Refunded, ...]:
@@ -112,7 +117,7 @@ def gaps(
 ) -> Iterator[Gap]:
     """Where the log differs; `expected` has net amounts and taxes, in either tax mode."""
     for part in parts:
-        wanted, ours, kept = (_of_part(part, side) for side in (expected, told.ours, told.by_operator))
+        wanted, ours, kept = (of_part(part, side) for side in (expected, told.ours, told.by_operator))
         if tax_included:
             wanted, ours = _as_booked(wanted, ours, kept)
         for code in sorted({*wanted, *ours, *kept}):
@@ -121,7 +126,8 @@ def gaps(
                 yield Gap(part, code, units, booked)
 
 
-def _of_part(part: Part, side: Mapping[Component, int]) -> dict[str, int]:
+def of_part(part: Part, side: Mapping[Component, int]) -> dict[str, int]:
+    """The amounts of one part by tax code, the net one by `NET`."""
     return {code: units for (of, code), units in side.items() if of is part}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from decimal import Decimal
 
 from app.domain.money import minor, words
@@ -16,6 +17,8 @@ from app.policies.settlement_terms import Terms
 from app.policies.transaction_types import Group, meaning_of
 
 NO_DOCUMENTS: Mapping[str, Document] = {}
+_TOGETHER = timedelta(minutes=1)
+"""Within which a charge and its tax are booked."""
 _BASE = {f"{group}_tax": group for group in Group}
 _NAMES: Mapping[Group, str] = {
     Group.SUBSCRIPTION: "subscription",
@@ -73,12 +76,21 @@ def _with_tax(lines: Iterable[Transaction]) -> Iterator[tuple[Transaction, int]]
         meaning = meaning_of(line.type)
         if meaning.is_charge:
             base = _BASE.get(meaning.group, meaning.group)
-            booked[base, line.currency, line.order_id, line.document, line.label, line.created_at].append(line)
+            booked[base, line.currency, line.order_id, line.document, line.label].append(line)
     for together in booked.values():
-        bases = [line for line in together if not meaning_of(line.type).tax]
-        taxes = [line for line in together if meaning_of(line.type).tax]
-        for place, line in enumerate(sorted(bases or taxes, key=lambda one: one.id)):
-            yield line, line.amount + (sum(tax.amount for tax in taxes) if bases and not place else 0)
+        amounts = {line.id: line.amount for line in together if not meaning_of(line.type).tax}
+        for tax in together:
+            if meaning_of(tax.type).tax:
+                bases = [line for line in together if line.id in amounts and not meaning_of(line.type).tax]
+                base_id = _booked_with(tax, bases)
+                amounts[base_id] = amounts.get(base_id, 0) + tax.amount
+        yield from ((line, amounts[line.id]) for line in sorted(together, key=lambda one: one.id) if line.id in amounts)
+
+
+def _booked_with(tax: Transaction, charges: Iterable[Transaction]) -> str:
+    """The id of the charge that was booked closest to it, within a minute; else its own."""
+    apart = [(abs(line.created_at - tax.created_at), line.id) for line in charges]
+    return min((one for one in apart if one[0] <= _TOGETHER), default=(_TOGETHER, tax.id))[1]
 
 
 def _explained(line: Transaction, terms: Terms) -> str | None:

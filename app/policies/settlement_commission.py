@@ -68,7 +68,9 @@ def wrong_commission(order: Order, lines: Sequence[OrderLine], told: Fee | None,
     log, rounding = told or Fee(0, 0), sum(1 + len(cancelled(line)) for line in lines)
     said, shown = _said_by_order(order, lines), f"the log has {log.words(order.currency)}"
     agreed = _agreed(order, lines, log, contract, rounding)
-    if agreed is not None and (abs(agreed.fee - log.fee) > rounding or abs(agreed.tax - log.tax) > rounding):
+    if agreed is not None:
+        if abs(agreed.fee - log.fee) <= rounding and abs(agreed.tax - log.tax) <= rounding:
+            return None
         aside = "" if said is None else f", the order says {words(said, order.currency)} in all"
         text = f"commission: by contract {agreed.words(order.currency)}, {shown}{aside}"
         return Wrong(agreed.total, log.total, text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.domain.money import words
 from app.domain.settlement import Cycle, Difference, Kind, PayOut
@@ -64,17 +64,6 @@ def differences_of_cycle(
         found += _of_payment(cycle, sums)
         found += _of_summary(cycle, sums)
     return found
-
-
-def cycle_missing(
-    last: Cycle | None, currency: str, every: timedelta, grace: timedelta, now: datetime
-) -> Iterator[Difference]:
-    """Whether the next cycle should have been closed: once, until it is. `last`: the newest one; before the first none
-    is expected. `every`: the operator's rhythm (ten days on most).
-    """
-    if last is not None and now - last.created_at >= every + grace:
-        text = f"no billing cycle since the one of {last.created_at:%Y-%m-%d}, where one is due every {every.days} days"
-        yield Difference(Kind.PAYOUT_LATE, f"{Kind.PAYOUT_LATE}:after:{last.id}", currency, None, None, text)
 
 
 def lines_total(sums: Iterable[Sum]) -> int:

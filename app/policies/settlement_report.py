@@ -49,7 +49,7 @@ def month(name: str, zone: ZoneInfo) -> Period:
 class Totalled(NamedTuple):
     """Lines of one kind in one currency: how many, and what they come to."""
 
-    count: int
+    lines: int
     amount: int
 
 
@@ -142,8 +142,8 @@ def _join(sums: dict[K, Totalled], more: Mapping[K, Totalled]) -> None:
 
 
 def _add(sums: dict[K, Totalled], key: K, amount: int) -> None:
-    count, whole = sums.get(key, Totalled(0, 0))
-    sums[key] = Totalled(count + 1, whole + amount)
+    lines, whole = sums.get(key, Totalled(0, 0))
+    sums[key] = Totalled(lines + 1, whole + amount)
 
 
 def _taxed(booking: Booking) -> Iterator[tuple[TaxedBy, int]]:

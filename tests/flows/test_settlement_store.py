@@ -1,4 +1,4 @@
-"""The ledger and its differences in Postgres: what is told again, what moves, what people say, and the history of it."""
+"""The ledger and its differences in Postgres: what is told again, what moves, what people say, and its history."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -113,4 +113,5 @@ async def test_what_nobody_explained_is_one_line_a_kind_in_the_list_of_what_need
     assert (commission.flow, commission.team, commission.advice) == ("matching", "finance", "settle")
     assert {c: str(m) for c, m in causes["differences of money: charge"].money.items()} == {"JPY": "300"}
     assert (shares["EUR"].items, shares["JPY"].items) == (3, 1)
-    assert item is not None and str(item.amount) == "9.00"
+    assert item is not None
+    assert str(item.amount) == "9.00"
