@@ -19,6 +19,7 @@ from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_after_ends import differences, read_after_sale
 from app.commands.demo_after_sale import columns
 from app.commands.demo_after_stage import LOOK_SECONDS, Scene, Stage, Story, set_stage
+from app.commands.demo_morning import by_day
 from app.commands.demo_settlement_cast import (
     ACROSS,
     CONTRACT,
@@ -60,7 +61,10 @@ CLOSES = {1: timedelta(days=17), 2: timedelta(days=7)}
 """Before the end of the month, in app time. A marketplace counts a parcel as received after a week."""
 UNTIL_PAID = timedelta(hours=30)
 UNTIL_GRACE = timedelta(days=2)
-AFTER_THE_END = timedelta(hours=3)
+AFTER_THE_END = (timedelta(hours=1), timedelta(hours=3))
+"""Two steps: a service follows the clock within a second, and must know by the second one that the month is over."""
+CLOCK_SECONDS = 1.5
+"""Real ones, until it does."""
 
 
 def following_month(now: datetime) -> datetime:
@@ -170,7 +174,7 @@ class Month:
                 for one in newest
                 if one.cycle.created_at >= closes_at and one.cycle.state == PayOut.PAID and one.total is not None
             }
-            said = ", ".join(f"{channel} pays {signed(amount)}" for channel, amount in paid.items())
+            said = "paid: " + " and ".join(signed(amount) for amount in paid.values())
             self.say(task, said, completed=len(paid))
             return len(paid) == len(last)
 
@@ -198,7 +202,9 @@ class Month:
     async def book(self) -> Mapping[str, Journal]:
         """The month ends, its log is read to the end, and finance exports the journal."""
         task = self.task(f"journal of {self.name}", 2, "the month ends")
-        await self.pass_until(self.ends + AFTER_THE_END)
+        for later in AFTER_THE_END:
+            await self.pass_until(self.ends + later)
+            await anyio.sleep(CLOCK_SECONDS)
 
         async def is_whole() -> bool:
             async with self.stage.database.desk.acquire() as connection:
@@ -293,6 +299,7 @@ ACT = Act(
     SHAPE,
     amid_stock(play_settlement),
     prepare=prepare_settlement,
+    keep=by_day,
     columns=columns,
     shows_calls=False,
 )

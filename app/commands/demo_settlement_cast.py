@@ -78,7 +78,7 @@ async def _comes_back(scene: Scene) -> None:
     parcel = next(parcel.id for parcel in scene.stage.ends.parcels if parcel.order == number)
     await scene.come_back(parcel, (first.sku, 1))
     await scene.becomes(refunded=1)
-    scene.say(f"a unit of {scene.order_id} is given back")
+    scene.say(f"{scene.order_id} is given back")
 
 
 # --------------------------------------------------------------------------------------------------------- the cast

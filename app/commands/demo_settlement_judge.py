@@ -191,7 +191,7 @@ def _standing(told: Money, line: Transaction) -> Standing | None:
     wrong = {one.line_id for one in told.ours.differences if one.kind is Kind.COMMISSION}
     if line.line_id in wrong and meaning.group in COMMISSIONS:
         return Standing.EXPLAINED
-    return Standing.MATCHED if _has_other_side(told, line) else None
+    return Standing.MATCHED if meaning.of_line and _has_other_side(told, line) else None
 
 
 def _of_payment(told: Money, line: Transaction) -> Standing | None:

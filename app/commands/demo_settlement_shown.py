@@ -66,6 +66,7 @@ def show_settlement(console: Console, judged: Sequence[Judged], found: Report, p
     console.print(_cycles(judged))
     _show_across(console, judged)
     console.print(_differences(judged))
+    console.print()
     console.print(_journal(judged, period))
     for words in found.faults:
         console.print(words, style="red", markup=False)
@@ -75,13 +76,13 @@ def show_settlement(console: Console, judged: Sequence[Judged], found: Report, p
 def _cycles(judged: Sequence[Judged]) -> Table:
     table = Table(title="billing cycles: what their lines come to, and what the bank got", title_justify="left")
     table.add_column("cycle closed", no_wrap=True)
-    for name in ("orders", "refunds", "fees", "to pay", "bank", "apart"):
+    for name in ("lines", "orders", "refunds", "fees", "to pay", "bank", "apart"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in judged:
         for row in cycle_rows(one.money):
             amounts = [signed(amount) for amount in (row.orders, row.refunds, row.fees, row.total, row.bank)]
             apart = f"[yellow]{signed(row.apart)}[/]" if row.apart else ""
-            table.add_row(f"{row.channel} {row.closed_at:%m-%d}", *amounts, apart)
+            table.add_row(f"{row.channel} {row.closed_at:%m-%d}", str(row.lines), *amounts, apart)
         table.add_section()
     return table
 
@@ -95,7 +96,7 @@ def _show_across(console: Console, judged: Sequence[Judged]) -> None:
 
 def _differences(judged: Sequence[Judged]) -> Table:
     table = Table(title="what was planted, and where it was found", title_justify="left")
-    table.add_column("planted", min_width=12)
+    table.add_column("planted", max_width=17)
     table.add_column("found", overflow="fold")
     for name in ("expected", "told"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -144,13 +145,17 @@ def _journal(judged: Sequence[Judged], period: str) -> Table:
 def _show_end(console: Console, judged: Sequence[Judged], found: Report, period: str) -> None:
     lines = sum(len(one.money.ours.lines) for one in judged)
     matched, explained = (sum(one.counts[standing] for one in judged) for standing in Standing)
+    balance = sum(one.journal.debit - one.journal.credit for one in judged)
+    owed = sum(one.journal.accounts[CLEARING].balance for one in judged)
+    console.print(
+        f"{lines} lines of the log: {matched} matched with the other side, {explained} explained\n"
+        f"the journal of {period} balances to {signed(balance)}, {signed(owed)} is still owed to the shop\n"
+    )
     pairs = [noted for one in judged for _, noted in one.paired.pairs]
     besides = sum(len(one.paired.besides) for one in judged)
-    owed = sum(one.journal.accounts[CLEARING].balance for one in judged)
     colour = "green" if found.good else "red"
     console.print(
-        f"[bold {colour}]{lines} lines: {matched} matched, {explained} explained; {len(pairs) - pairs.count(None)} of"
-        f" {len(pairs)} planted differences found, {besides} others; {period} balances, {signed(owed)} is still owed;"
-        f" {found.differences} differences of stock, {len(found.faults)} faults,"
-        f" {found.ceilings_exceeded} calls over a ceiling[/], in {found.real_seconds} s"
+        f"[bold {colour}]{len(pairs) - pairs.count(None)} of {len(pairs)} planted differences found, {besides} others;"
+        f" {found.differences} differences of stock, {len(found.faults)} faults, {found.ceilings_exceeded} calls over a"
+        f" ceiling[/], in {found.real_seconds} s"
     )
