@@ -42,6 +42,7 @@ SHAPE = Shape(
     orders="on",
     order_lines={"demo-fr": ORDERS, "demo-se": ORDERS},
     after_sale="returns = { poll_seconds = 300 }",
+    settlement="",
     postgres={"fsync": "off", "full_page_writes": "off"},
 )
 STRANGER = "Nord Express"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.context import Exit, configuration, database_of
+from app.commands.context import configuration, database_of
 from app.commands.orders import DeclinedError, known_channel
 from app.commands.status import age
 from app.domain.money import major
@@ -115,8 +115,8 @@ async def list_open(
     order: str | None,
     everything: bool,
     file: Path | None,
-) -> Exit:
-    """Print or write differences, the largest first within each kind. Exit code 1: there are some."""
+) -> None:
+    """Print or write differences, the largest first within each kind."""
     told = configuration()
     scope = None if channel is None else known_channel(told, channel)
     states = settlement.LIVE if everything else settlement.UNDECIDED
@@ -141,7 +141,6 @@ async def list_open(
             console.print(f"and {count - SHOWN} more: --csv FILE writes all of them, --kind some")
     else:
         console.print("nothing differs")
-    return Exit.DIFFERENCES if count else Exit.DONE
 
 
 def _row(one: Noted, now: datetime) -> tuple[str, ...]:

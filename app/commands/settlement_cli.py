@@ -10,7 +10,6 @@ import typer
 
 from app.commands import settlement as money
 from app.commands import settlement_month as months
-from app.commands.context import Exit
 from app.commands.line import WHO, Where, Who, Why, do, out
 from app.domain.settlement import Kind, State
 
@@ -22,10 +21,6 @@ Items = Annotated[list[str], typer.Argument(help="differences, as `settlement op
 Note = Annotated[str, typer.Option("--note", help="why, for whoever looks at it later, and for the audit")]
 Month = Annotated[str, typer.Option("--period", help="the month, as 2026-03")]
 Zone = Annotated[str | None, typer.Option("--zone", help="time zone of the month, instead of the channel's")]
-
-
-def _ended(found: object) -> None:
-    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
 
 
 @settlement.command()
@@ -43,10 +38,8 @@ def list_open(
     everything: Annotated[bool, typer.Option("--all", help="accepted ones too")] = False,
     csv: Annotated[Path | None, typer.Option("--csv", help="write them to this file")] = None,
 ) -> None:
-    """Show what differs: both figures, the money at stake, and what was said of it. Exit code 1: something does."""
-    _ended(
-        do(lambda: money.list_open(out, channel, kind=kind, cycle=cycle, order=order, everything=everything, file=csv))
-    )
+    """Show what differs: both figures, the money at stake, and what was said of it."""
+    do(lambda: money.list_open(out, channel, kind=kind, cycle=cycle, order=order, everything=everything, file=csv))
 
 
 @settlement.command()
@@ -78,8 +71,8 @@ def report(
     zone: Zone = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="write each part as CSV into this folder")] = None,
 ) -> None:
-    """Show a month: sums by kind, taxes, fees, refunds, and what is open. Exit code 1: not whole yet, or open."""
-    _ended(do(lambda: months.report(out, period, channel=channel, zone=zone, folder=csv)))
+    """Show a month: sums by kind, taxes, fees, refunds, and what is open."""
+    do(lambda: months.report(out, period, channel=channel, zone=zone, folder=csv))
 
 
 @settlement.command()

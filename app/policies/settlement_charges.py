@@ -17,7 +17,7 @@ from app.policies.settlement_terms import Terms
 from app.policies.transaction_types import Group, meaning_of
 
 NO_DOCUMENTS: Mapping[str, Document] = {}
-_TOGETHER = timedelta(minutes=1)
+_TOGETHER = timedelta(hours=1)
 """Within which a charge and its tax are booked."""
 _BASE = {f"{group}_tax": group for group in Group}
 _NAMES: Mapping[Group, str] = {
@@ -88,7 +88,7 @@ def _with_tax(lines: Iterable[Transaction]) -> Iterator[tuple[Transaction, int]]
 
 
 def _booked_with(tax: Transaction, charges: Iterable[Transaction]) -> str:
-    """The id of the charge that was booked closest to it, within a minute; else its own."""
+    """The id of the charge that was booked closest to it, within an hour; else its own."""
     apart = [(abs(line.created_at - tax.created_at), line.id) for line in charges]
     return min((one for one in apart if one[0] <= _TOGETHER), default=(_TOGETHER, tax.id))[1]
 

@@ -193,6 +193,8 @@ class Reader:
                 return "Nord Express"
             case "CODE":
                 return "DHL"
+            case "FOLDER":
+                return str(self.folder / "folder")
             case "FILE":
                 file = self.folder / "file.csv"
                 if command.verb == "carriers import":

@@ -69,7 +69,7 @@ async def close(place: Deployment, *, pay: bool = True, **planted: object) -> st
 KEYS = ("TL02", "SBC11", "IV01", "unsettled")
 
 
-async def at_rest(service: Service, *keys: str) -> None:
+async def at_rest(service: Service, *keys: str, seconds: float = 30) -> None:
     """Until these keys (all periodic ones) have no work now, and all that was marked is matched."""
     wanted = list(keys or KEYS)
 
@@ -82,7 +82,7 @@ async def at_rest(service: Service, *keys: str) -> None:
         )
         return sum(row["flow"] == "settlement" for row in rows) == len(wanted) and all(row["rests"] for row in rows)
 
-    await until(quiet, "money is read and matched", seconds=30)
+    await until(quiet, "money is read and matched", seconds=seconds)
 
 
 async def read_again(service: Service, *keys: str) -> None:

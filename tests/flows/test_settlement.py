@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from app.engine.money_gauges import read_money
+from tests.deadlines import gauge
 from tests.flows.money import (
+    DAY,
     FLOWS,
     books,
     close,
@@ -71,6 +74,17 @@ async def test_what_is_planted_is_found_and_nothing_else_and_is_gone_once_it_is_
         assert found[f"type_unknown:{strange}"] == (None, -40)
         sums = [pair for key, pair in found.items() if key.startswith("payout_sum:")]
         assert [(told or 0) - (expected or 0) for expected, told in sums] == [1]
+
+        await read_money(service.parts, {})
+        for name, value, labels in (
+            ("settlement_differences", 2, {"kind": "charge", "state": "open"}),
+            ("settlement_differences", 0, {"kind": "unpaid", "state": "open"}),
+            ("payouts", 1, {"state": "FAILED"}),
+            ("unpaid_orders", 0, {}),
+        ):
+            assert gauge(name, FR, **labels) == value, name
+        assert (gauge("settlement_at_stake_minor", FR, currency="EUR") or 0) > 92_451  # the pay-out, and the rest
+        assert (gauge("settlement_read_age_seconds", FR) or DAY) < 6 * 3_600
 
         await plant(service, "commission", order_line_id=wrong, percent=15)
         await plant(service, "pay-outs", id=cycle)

@@ -21,6 +21,7 @@ FAR = datetime(2100, 1, 1, tzinfo=UTC)
 KEYS = [f"SKU-{n:06d}" for n in range(SLICE)]
 OTHERS = [f"SKU-{n:06d}" for n in range(SLICE, 2 * SLICE)]
 LANES = [f"LANE-{n:06d}" for n in range(SLICE)]
+LINES = [f"T-{n:06d}" for n in range(SLICE)]
 NUMBERS = [0] * SLICE
 UNTIL = [FAR] * SLICE
 WORDS = ["because"] * SLICE
@@ -105,6 +106,20 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "marketplace_return/of_order": ("c", LANES[0]),
     "outbox/is_worked": ("c", "stock", KEYS[0]),
     "size/by_skus": ("centra", KEYS),
+    "transaction_line/known": ("c", LINES),
+    "transaction_line/of_orders": ("c", LANES[:100]),
+    "transaction_line/taxes_of_orders": ("c", LANES[:100]),
+    "transaction_line/of_day": ("c", BEGINNING, FAR),
+    "billing_cycle/read": ("c", ["C-1"]),
+    "billing_cycle/totals_before": ("c", "EUR", FAR, "C-9"),
+    "billing_cycle/unpaid": ("c",),
+    "settlement_difference/of_subjects": ("c", LANES),
+    "settlement_difference/count": (),
+    "order_settlement/write": ("c", LANES, ["EUR"] * SLICE, NUMBERS, UNTIL, NO),
+    "order_settlement/unpaid": (),
+    "marketplace_order/facts_of": ("c", LANES),
+    "marketplace_order/to_settle": ("c", BEGINNING, BEGINNING, "", ["CLOSED"], SLICE),
+    "intent/of_orders": ("c", LANES, ["shipment", "refund"]),
 }
 """The statements of the worker loops, each with 1,000 keys or a limit of 1,000."""
 RARE = ("outbox/suspects", "outbox/claim_suspects", "lane/suspects")
@@ -190,6 +205,29 @@ SELECT 'c', 'shipment', 'centra:shipment:' || g, 'LANE-' || lpad((g % 50000)::te
        CASE WHEN g % 100 = 0 THEN 'open' ELSE 'done' END, '{}', now(), now(), now()
 FROM generate_series(0, 99999) AS g
 """
+FILL_LEDGER = """
+WITH lines AS (
+    INSERT INTO transaction_line (scope, transaction_id, type, amount, currency, state, created_at, updated_at, cycle,
+                                  order_id, tax, read_at)
+    SELECT 'c', 'T-' || lpad(g::text, 6, '0'), 'ORDER_AMOUNT', 100, 'EUR', 'PAID', now() - g * interval '1 min', now(),
+           'C-' || g % 100, CASE WHEN g % 1000 > 0 THEN 'LANE-' || lpad((g / 4)::text, 6, '0') END, 'VAT', now()
+    FROM generate_series(0, 99999) AS g
+), cycles AS (
+    INSERT INTO billing_cycle (scope, cycle_id, currency, created_at, state, paid, totals, read_at)
+    SELECT 'c', 'C-' || g, 'EUR', now() - g * interval '1 day', CASE WHEN g > 0 THEN 'PAID' ELSE 'TO_PAY' END, 1, '{}',
+           now()
+    FROM generate_series(0, 99) AS g
+), orders AS (
+    INSERT INTO order_settlement (scope, order_id, currency, owed, since, settled_at, looked_at)
+    SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 'EUR', 1, now(), CASE WHEN g >= 1000 THEN now() END, now()
+    FROM generate_series(0, 49999) AS g
+)
+INSERT INTO settlement_difference (scope, key, subject, kind, state, currency, at_stake, places, words, opened_at,
+                                   changed_at)
+SELECT 'c', 'amount:' || g, 'LANE-' || lpad((g / 2)::text, 6, '0'), 'amount',
+       CASE WHEN g < 1000 THEN 'open' ELSE 'closed' END, 'EUR', 1, 2, 'x', now(), now()
+FROM generate_series(0, 99999) AS g
+"""
 TABLES = (
     *("outbox", "lane", "permit", "offer", "size", "import_line", "import", "effect"),
     *(
@@ -204,6 +242,10 @@ TABLES = (
         "live_offer",
         "plan",
         "plan_line",
+        "transaction_line",
+        "billing_cycle",
+        "order_settlement",
+        "settlement_difference",
     ),
 )
 
@@ -269,6 +311,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
         await connection.execute(FILL_LIVE)
         await connection.execute(FILL_ORDERS)
         await connection.execute(FILL_AFTER_SALE)
+        await connection.execute(FILL_LEDGER)
         await connection.execute(
             "INSERT INTO lane (scope, lane, claim) SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 0"
             " FROM generate_series(0, 49999) AS g"

@@ -162,10 +162,11 @@ def rules(kind: str) -> list[dict[str, Any]]:
 
 
 UNITS = ("seconds", "threads", "keys", "items", "letters", "lines", "orders", "ratio", "total")
-UNITS += ("bytes", "connections", "rows", "effects", "shipments", "differences")
+UNITS += ("bytes", "connections", "rows", "effects", "shipments", "differences", "payouts")
 WITHOUT_UNIT = {
     "centra_mirakl_allowance_left": "the bucket's own: requests, mutations or points of complexity",
     "centra_mirakl_held_money": "the currency's major unit, which a label names",
+    "centra_mirakl_settlement_at_stake_minor": "the currency's minor unit, which a label names",
 }
 
 
