@@ -29,6 +29,7 @@ from app.commands.demo_settlement_cast import (
     RULES,
     SECOND,
     SKUS,
+    Decision,
     Planting,
 )
 from app.commands.demo_settlement_ends import Journal, Ours, journal_of, read_books, read_ours
@@ -235,23 +236,24 @@ class Month:
     async def decide(self, judged: Sequence[Judged]) -> Sequence[Judged]:
         """A person says of each difference why it is so; what stands then."""
         task = self.task(f"{FINANCE} decides", len(PLANTED))
-        decisions = {(channel, planting.words): planting for channel, planting in self._planted()}
-        done = 0
+        wanted = {(channel, planting.words): planting.decision for channel, planting in self._planted()}
+        numbers: dict[Decision, list[str]] = {}
         for one in judged:
-            for wanted, noted in one.paired.pairs:
+            for planted, noted in one.paired.pairs:
                 if noted is not None:
-                    planting = decisions[one.channel, wanted.words]
-                    self.say(task, f"settlement {planting.decision} d{noted.number}", completed=done)
-                    told = ("--who", FINANCE, "--note", planting.note)
-                    await self._command("settlement", planting.decision, f"d{noted.number}", *told)
-                    done += 1
+                    numbers.setdefault(wanted[one.channel, planted.words], []).append(f"d{noted.number}")
+        done = 0
+        for decision, items in numbers.items():
+            self.say(task, f"settlement {decision.command} {' '.join(items)}", completed=done)
+            said = ("--who", FINANCE, "--note", decision.note)
+            done += len(items) * await self._command("settlement", decision.command, *items, *said)
         self.say(task, f"{done} differences have a note", completed=done)
         for one in judged:
             one.read_again(await self.ours(one.channel))
             one.faults += [
                 f"{one.channel}: d{noted.number} is {noted.state} ({noted.note}), and {FINANCE} said otherwise"
-                for wanted, noted in one.paired.pairs
-                if noted is not None and noted.note != decisions[one.channel, wanted.words].note
+                for planted, noted in one.paired.pairs
+                if noted is not None and noted.note != wanted[one.channel, planted.words].note
             ]
         return judged
 

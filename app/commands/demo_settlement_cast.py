@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.commands.demo_after_stage import Line, Scene, Story
 from app.commands.demo_after_stories import POSTAGE, TAXED, WITHOUT_TAX
@@ -131,11 +131,22 @@ ACROSS: tuple[Story, ...] = tuple(
 """What was paid with the first cycle, and is given back in the second."""
 
 
+class Decision(NamedTuple):
+    """What a person says of a difference: a command of `settlement`, and why."""
+
+    command: Literal["explain", "accept"]
+    note: str
+
+
+CLAIM = Decision("explain", "claimed from the operator, ticket OP-4711")
+AGREED = Decision("accept", "agreed with the operator by mail")
+
+
 @dataclass(frozen=True, slots=True)
 class Planting:
     """What an operator does, by the stand-in's route and what it is told. `cycle`: in the first or in the second.
 
-    `decision` and `note`: what finance says of the difference that comes of it.
+    `decision`: what finance says of the difference that comes of it.
     """
 
     words: str
@@ -143,8 +154,7 @@ class Planting:
     cycle: int
     route: str
     told: Mapping[str, Json]
-    decision: Literal["explain", "accept"]
-    note: str
+    decision: Decision
 
 
 PLANTED: tuple[Planting, ...] = (
@@ -154,8 +164,7 @@ PLANTED: tuple[Planting, ...] = (
         1,
         "lines",
         {"type": "SELLER_PENALTY_FEE", "amount": -12.0, "tax": -3.0, "order_id": LATE, "description": "sent late"},
-        "accept",
-        "the parcel left a day late",
+        AGREED,
     ),
     Planting(
         "a commission of 18 %, agreed are 15 %",
@@ -163,8 +172,7 @@ PLANTED: tuple[Planting, ...] = (
         1,
         "commission",
         {"order_line_id": f"{DEAR}-1", "percent": 18},
-        "explain",
-        "claimed from the operator, ticket OP-4711",
+        CLAIM,
     ),
     Planting(
         "a manual credit",
@@ -172,8 +180,7 @@ PLANTED: tuple[Planting, ...] = (
         2,
         "documents",
         {"type": "MANUAL_CREDIT", "amount": 29.95, "tax": 7.49, "description": "a parcel that the carrier lost"},
-        "accept",
-        "as agreed, ticket OP-4698",
+        AGREED,
     ),
     Planting(
         "a pay-out one cent short",
@@ -181,7 +188,6 @@ PLANTED: tuple[Planting, ...] = (
         2,
         "cycles",
         {"next": {"off_cents": -1}},
-        "accept",
-        "a claim costs more",
+        AGREED,
     ),
 )

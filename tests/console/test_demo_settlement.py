@@ -14,7 +14,7 @@ import pytest
 from app.commands.demo import Report
 from app.commands.demo_after_ends import AfterSale, CentraReturn, CentraTotals, Entered, Refund, Sold, SoldLine, Units
 from app.commands.demo_settlement import following_month
-from app.commands.demo_settlement_cast import ACROSS, BANK, CLEARING, FINANCE, FIRST, PLANTED, SECOND, SUSPENSE
+from app.commands.demo_settlement_cast import ACROSS, BANK, CLAIM, CLEARING, FINANCE, FIRST, PLANTED, SECOND, SUSPENSE
 from app.commands.demo_settlement_ends import Books, Closed, Journal, Ours, PaidOut, Planted, Sum, read_journal
 from app.commands.demo_settlement_judge import Judged, Money, Standing, judge
 from app.commands.demo_settlement_shown import in_figures
@@ -61,14 +61,14 @@ async def test_the_act_closes_two_cycles_on_both_channels_and_finds_exactly_what
     assert (months[FR]["journal"]["balances"][CLEARING], months[SE]["journal"]["balances"][CLEARING]) == (0.01, 0.0)
     for story in ACROSS:
         assert f"{story.order_id} on {(FR, SE)[story.channel]} was paid in the first cycle" in ended.words
-    assert f"explained by {FINANCE}: claimed from the" in ended.words
+    assert f"explained by {FINANCE}: {CLAIM.note}" in ended.words
     assert "4 of 4 planted differences found, 0 others" in ended.words
 
 
 # ------------------------------------------------------------------------------------------------------- the judge
 #
-# A month of one channel, in cents: A is sold for 50.00, paid with the first cycle and given back in the second; B is sold
-# for 100.00 in the second. A penalty of 12.00 and its tax are in the first, the second pays a cent too little.
+# A month of one channel, in cents: A is sold for 50.00, paid with the first cycle and given back in the second; B is
+# sold for 100.00 in the second. A penalty of 12.00 and its tax are in the first, the second pays a cent too little.
 
 AT = datetime(2026, 3, 10, 8, tzinfo=UTC)
 C1, C2 = "c-1", "c-2"
