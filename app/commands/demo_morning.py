@@ -23,6 +23,7 @@ from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, Line, 
 from app.commands.demo_orders import sell_out
 from app.commands.demo_stock import amid_stock
 from app.commands.lab import Json, Lab, Replica, Shape
+from app.commands.lab_time import let_pass
 from app.domain.teams import Team
 from app.flows.after_sale.money import MONEY
 from app.store import held
@@ -150,7 +151,7 @@ async def _play(running: Lab, database: Database, progress: Progress) -> Found:
             for story in STORIES:
                 evening.start_soon(stage.play, story)
         around.cancel_scope.cancel()
-    await running.let_pass(NIGHT_SECONDS)
+    await let_pass(running, NIGHT_SECONDS)
     found = Found(faults=stage.faults)
     with anyio.move_on_after(PATIENCE_SECONDS):
         while found.teams != EXPECTED:

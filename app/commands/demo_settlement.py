@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import anyio
 from rich.progress import TaskID
@@ -37,6 +37,7 @@ from app.commands.demo_settlement_judge import Judged, Money, expected, judge, p
 from app.commands.demo_settlement_shown import in_figures, show_settlement
 from app.commands.demo_stock import amid_stock, until_at_rest
 from app.commands.lab import Lab, Shape
+from app.commands.lab_time import let_pass, time_of
 from app.domain.settlement import PayOut
 from app.flows.settlement import SETTLEMENT
 from app.store.pool import Database
@@ -75,9 +76,9 @@ def following_month(now: datetime) -> datetime:
 
 async def prepare_settlement(running: Lab) -> None:
     """Let the next month begin, and its first orders be days away from its end; the operators' terms."""
-    now = datetime.fromisoformat(str((await running.ask(running.centra, "/_sandbox/clock"))["now"]))
+    now = await time_of(running)
     begins = following_month(following_month(now)) - BEGINS
-    await running.let_pass((begins - now).total_seconds())
+    await let_pass(running, (begins - now).total_seconds())
     for address in running.mirakl.values():
         await running.ask(address, "/_sandbox/money/rules", RULES)
 
@@ -111,7 +112,7 @@ class Month:
 
     @classmethod
     async def now(cls, stage: Stage) -> Month:
-        return cls(stage, following_month(await _read_clock(stage.lab)))
+        return cls(stage, following_month(await time_of(stage.lab)))
 
     @property
     def name(self) -> str:
@@ -129,7 +130,7 @@ class Month:
     async def pass_until(self, at: datetime) -> None:
         """Days go by, once what is under way has come to rest."""
         await until_at_rest(self.stage.database, REST_SECONDS)
-        await self.lab.let_pass(max(0.0, (at - await _read_clock(self.lab)).total_seconds()))
+        await let_pass(self.lab, max(0.0, (at - await time_of(self.lab)).total_seconds()))
 
     def task(self, name: str, total: int, said: str = "") -> TaskID:
         return self.stage.progress.add_task(name, total=total, said=said)
@@ -283,11 +284,6 @@ class Month:
             self.faults.append(str(exc))
             return False
         return True
-
-
-async def _read_clock(running: Lab) -> datetime:
-    told = await running.ask(running.centra, "/_sandbox/clock")
-    return datetime.fromisoformat(str(told["now"])).astimezone(UTC)
 
 
 async def _is_compared(database: Database) -> bool:

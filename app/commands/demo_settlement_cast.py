@@ -1,4 +1,4 @@
-"""What the act of the settlement plays: twelve orders, what the operator charges, and what is planted among it.
+"""What the act of the settlement plays: eleven orders, what the operator charges, and what is planted among it.
 
 A month of two billing cycles on two marketplaces: sold and paid in the first, partly given back in the second. Four
 things are not as they should be; nothing else may differ. Everybody in it is invented.

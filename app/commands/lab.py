@@ -173,13 +173,6 @@ class Lab:
         target = {"url": f"{replica.webhooks}/webhooks/centra", "secret": WEBHOOK_SECRET}
         await self.ask(self.centra, "/_sandbox/webhooks", {**target, "kinds": ["storefront", "integration"]})
 
-    async def let_pass(self, seconds: float) -> datetime:
-        """Let app time jump ahead, at the stand-ins and then for the service; what it is after that."""
-        told = await self.ask(self.centra, "/_sandbox/clock", {"advance_seconds": seconds})
-        now = datetime.fromisoformat(str(told["now"]))
-        await set_rate_at(self.dsn, Rate(now, wall_now(), self.shape.scale))
-        return now
-
     async def command(self, *arguments: str) -> None:
         """A person types a command of the service. Raises UnreachableError with its last words where it fails."""
         ended = await anyio.run_process(
