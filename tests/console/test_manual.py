@@ -19,7 +19,9 @@ import pytest
 from rich.progress import Progress
 
 from app.cli import main
+from app.commands.demo_act import Play
 from app.commands.demo_morning import SHAPE, play_morning
+from app.commands.demo_report import Report
 from app.commands.lab import lab
 from app.store.pool import connect
 from tests.child import ROOT
@@ -136,7 +138,8 @@ async def played(database_url: str) -> AsyncIterator[Mapping[str, str]]:
     async with lab(SHAPE, dsn=database_url) as running, connect(running.dsn, work_size=2, desk_size=2) as database:
         replica = await running.start_replica()
         await running.send_webhooks_to(replica)
-        found = await play_morning(running, database, Progress(disable=True))
+        found = Report("morning")
+        await play_morning(Play(running, database, Progress(disable=True), found))
         assert not found.faults
         yield {**running.told(), OWNER: running.dsn}
 
