@@ -1,4 +1,4 @@
-"""Refunds, returns, and money that waits for a decision. For finance and customer service."""
+"""Refunds, pay-outs, and money that waits for a decision. For finance and customer service."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ from grafana.parts import (
     HELD,
     NEUTRAL,
     NONE_IS_GOOD,
+    NONE_OR_PAGE,
     Panel,
+    Steps,
     bars,
     curve,
     else_zero,
     figure,
     frame,
-    once,
     rate,
     total,
-    within,
     worst,
 )
 
 NAME = "money"
 MONEY = "refunds|cancellations|credits|returns|return_intake"
-RETURNS = "returns|return_intake"
+DAY = 86_400
+UNPAID: Steps = (("green", None), ("orange", 14 * DAY), ("red", 28 * DAY))
+"""After one usual cycle, and after two."""
+READ: Steps = (("green", None), ("orange", 3 * 3_600), ("red", 6 * 3_600))
+"""Read every 72 minutes; after six hours a ticket is written."""
 
 
 NOW: list[Panel] = [
@@ -54,15 +58,51 @@ NOW: list[Panel] = [
         width=6,
     ),
     figure(
-        "Refund calls taken, 24 h",
-        "Calls by which a marketplace gave money back, on our word. One call may carry several lines.",
+        "Differences of money",
+        "That nobody has explained or accepted. `settlement open` names each, with both figures.",
         "short",
-        else_zero(within("24h", "effects_total", flow="refunds", outcome="applied")),
-        NEUTRAL,
+        else_zero(total("settlement_differences", state="open")),
+        NONE_IS_GOOD,
         width=6,
     ),
 ]
 """What waits, and how much it is."""
+
+PAID: list[Panel] = [
+    figure(
+        "Pay-outs failed, late or missing",
+        "Good is 0. `settlement status` shows each billing cycle, what is paid beside what its lines come to.",
+        "short",
+        else_zero(total("settlement_differences", kind="payout_failed|payout_late", state="open")),
+        NONE_OR_PAGE,
+        width=6,
+    ),
+    figure(
+        "Orders sent and not paid",
+        "In no billing cycle yet. Usual is what is sold in a cycle; `settlement unpaid` names them, oldest first.",
+        "short",
+        else_zero(total("unpaid_orders")),
+        NEUTRAL,
+        width=6,
+    ),
+    figure(
+        "The oldest of them",
+        "Since it was sent and debited. An open incident keeps an order's money back.",
+        "s",
+        else_zero(worst("unpaid_orders_oldest_seconds")),
+        UNPAID,
+        width=6,
+    ),
+    figure(
+        "The log was read",
+        "For so long the transaction log was not read to its end. Good is under an hour and a half.",
+        "s",
+        else_zero(worst("settlement_read_age_seconds")),
+        READ,
+        width=6,
+    ),
+]
+"""What comes in."""
 
 WAITS: list[Panel] = [
     bars(
@@ -85,7 +125,7 @@ WAITS: list[Panel] = [
         "Money at stake over time",
         "By kind and currency. A line that never falls is a case that nobody owns.",
         "locale",
-        (else_zero(total("held_money", "flow, currency", flow=MONEY), "flow"), "{{flow}} {{currency}}"),
+        (else_zero(total("held_money", "flow, currency", flow=f"{MONEY}|matching"), "flow"), "{{flow}} {{currency}}"),
         stacked=True,
     ),
 ]
@@ -99,45 +139,18 @@ GIVEN: list[Panel] = [
         (else_zero(rate("effects", "scope, outcome", flow="refunds"), "outcome"), "{{scope}} {{outcome}}"),
     ),
     curve(
-        "Cancellations and credits, as answered",
-        "Cancelled units at the marketplace, and money it gave by itself, brought to Centra.",
-        "ops",
-        (
-            else_zero(rate("effects", "flow, outcome", flow="cancellations|credits"), "outcome"),
-            "{{flow}} {{outcome}}",
-        ),
-    ),
-    curve(
-        "Where does money wait?",
-        "Age of the oldest due work by kind. Good is under an hour from Centra's credit to the refund.",
-        "s",
-        (worst("lag_seconds", "flow", flow=MONEY), "{{flow}}"),
-        steps=(("green", None), ("red", 3600)),
-    ),
-    curve(
-        "Returns worked",
-        "Steps of returns by how they ended; waiting is for goods, held is for a person.",
-        "ops",
-        (rate("keys_settled", "verdict", flow=RETURNS), "{{verdict}}"),
-    ),
-    curve(
-        "Wait for payment",
-        "Accepted orders whose buyer has not paid, beside the channel's limit. Past it, ask the operator.",
-        "s",
-        (once("payment_wait_seconds"), "{{scope}}"),
-        (once("payment_wait_limit_seconds"), "{{scope}}, limit"),
-    ),
-    curve(
-        "Incidents and unanswered buyers",
-        "An open incident blocks the payout of its order. Answer conversations within the operator's time.",
+        "Differences by kind",
+        "Open, explained and accepted ones of each kind. Many of one kind are a setting, or a claim to make.",
         "short",
-        (once("incident_orders"), "{{scope}} incidents"),
-        (once("waiting_threads"), "{{scope}} conversations"),
+        (else_zero(total("settlement_differences", "kind, state"), "kind"), "{{kind}} {{state}}"),
+        stacked=True,
+        whole=True,
     ),
 ]
-"""What was given, and what comes back."""
+"""What was given, and what differs."""
 
 
 def build() -> Dashboard:
-    """What waits and how much it is, then what was given, then what comes back."""
-    return frame(NAME, "Money", "Is every refund given once, and who must decide what?", [*NOW, *WAITS, *GIVEN])
+    """What waits and how much it is, what comes in, whose turn it is, then what was given and what differs."""
+    question = "Is every refund given once, every pay-out right, and who must decide what?"
+    return frame(NAME, "Money", question, [*NOW, *PAID, *WAITS, *GIVEN])

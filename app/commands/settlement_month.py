@@ -53,7 +53,7 @@ async def _unfinished(connection: Connection, scope: str, period: Period) -> str
     if now < period.end:
         return f"{period.name} ends on {period.end:%Y-%m-%d %H:%M} UTC"
     reading = await read_reading(connection, scope)
-    if reading.whole_at is None or reading.whole_at < period.end or reading.token is not None:
+    if reading.whole_at is None or reading.whole_at < period.end:
         whole = "never" if reading.whole_at is None else f"last on {reading.whole_at:%Y-%m-%d %H:%M} UTC"
         return f"the log of {scope} was read to its end {whole}, and {period.name} ends on {period.end:%Y-%m-%d %H:%M}"
     return None

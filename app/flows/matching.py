@@ -42,12 +42,12 @@ UNREAD_SECONDS = 60.0
 
 
 async def gate(services: Services, scope: Scope) -> Gate:
-    """Wait while the log is half read: what is missing would differ."""
+    """Wait while much of the log is not read: what is missing would differ."""
     async with services.database.work.acquire() as connection:
         reading = await read_reading(connection, scope)
         filling = await read_back_fill(connection, scope)
-    is_whole = reading.is_whole and not (filling is not None and filling.is_under_way)
-    return None if is_whole else PermitWait(UNREAD_SECONDS)
+    is_filled = filling is None or not filling.is_under_way
+    return None if is_filled and reading.is_whole(services.clock.now()) else PermitWait(UNREAD_SECONDS)
 
 
 @dataclass(slots=True)

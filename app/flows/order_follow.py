@@ -29,7 +29,7 @@ from app.engine.retry import after_failure
 from app.failpoints import fail_point
 from app.flows.after_sale.money import MONEY
 from app.policies.refunds import allocate
-from app.store import intents, orders
+from app.store import intents, orders, settlement
 from app.store.effects import doubt_of
 from app.store.intents import ORDER_FOLLOW, Intent, Kind
 from app.store.marks import Mark
@@ -109,8 +109,9 @@ async def _note(
     ]
     if doubt is None:  # else what is new may be what is in doubt
         facts += _given_there(known, record)
+    is_news = False
     for kind, source_id, body, amount in facts:
-        await intents.note(
+        is_news |= await intents.note(
             tx.connection,
             scope,
             kind,
@@ -122,6 +123,8 @@ async def _note(
             currency=record.order.currency,
         )
     tx.mark(await intents.marks(tx.connection, scope, [order_id]))
+    if is_news and turn.services.channel(scope).settlement.on:
+        tx.mark([settlement.mark_of_order(scope, order_id)])
 
 
 Noted = tuple[Kind, str, object, Decimal | None]

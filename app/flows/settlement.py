@@ -8,7 +8,7 @@ transaction. Once a day orders that were sent and are not settled are marked as 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from app import failpoints
 from app.domain.ids import Scope
@@ -121,7 +121,7 @@ async def walk(turn: Pass, _: Claim) -> Verdict:
     """Mark what time alone may have made a difference of: orders not settled, cycles not paid or missing."""
     services, scope = turn.services, turn.scope
     since = services.clock.now() - timedelta(days=services.channel(scope).settlement.watch_days)
-    place: tuple[datetime, str] | None = (since, "")
+    place: str | None = ""
     while place is not None:
         async with services.database.work.acquire() as connection:
             found, place = await differences.unsettled(connection, scope, since, place, WALK_AT_ONCE)

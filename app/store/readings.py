@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -14,6 +14,8 @@ from app.store.statements import sql
 
 READING = "settlement.log"
 BACK_FILL = "settlement.back_fill"
+SHORTLY = timedelta(hours=6)
+"""Well within the grace period in which nothing differs yet."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -29,9 +31,13 @@ class Reading(msgspec.Struct, frozen=True):
     token: str | None = None
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the log was read to its end, and nothing of it is half read."""
-        return self.whole_at is not None and self.token is None
+    def is_at_its_end(self) -> bool:
+        """Whether no pass is under way."""
+        return self.token is None
+
+    def is_whole(self, now: datetime) -> bool:
+        """Whether next to nothing is missing: the log was read to its end, not long before a pass that is under way."""
+        return self.whole_at is not None and (self.is_at_its_end or now - self.whole_at < SHORTLY)
 
     def begun(self, now: datetime, token: str | None = None) -> Reading:
         """A pass is under way."""

@@ -84,12 +84,12 @@ async def intents_of(
 
 
 async def unsettled(
-    connection: Connection, scope: str, since: datetime, after: tuple[datetime, str], limit: int
-) -> tuple[list[str], tuple[datetime, str] | None]:
-    """Of the next orders created since, those whose money is not settled; and where to go on, None: nowhere."""
-    rows = await connection.fetch(sql("marketplace_order/to_settle"), scope, since, *after, list(SENT_STATES), limit)
+    connection: Connection, scope: str, since: datetime, after: str, limit: int
+) -> tuple[list[str], str | None]:
+    """Of the next orders by id those created since whose money is not settled; and where to go on, None: nowhere."""
+    rows = await connection.fetch(sql("marketplace_order/to_settle"), scope, since, after, list(SENT_STATES), limit)
     found = [row["order_id"] for row in rows if row["unsettled"]]
-    return found, (rows[-1]["created_at"], rows[-1]["order_id"]) if len(rows) == limit else None
+    return found, rows[-1]["order_id"] if len(rows) == limit else None
 
 
 # ------------------------------------------------------------------------------------------------- differences

@@ -34,7 +34,7 @@ from tests.flows.money import at_rest, differences, plant, rules
 from tests.flows.service import FR, Deployment, Service, deployed, order_shape, serving, until
 from tests.standins import Json
 
-SCALE = 2_000.0
+SCALE = 300.0
 """App seconds in a real one, so that no page waits for the hourly ceiling."""
 CYCLES = 24
 SHARES = (0.1, 0.3, 1.0)

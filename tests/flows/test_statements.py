@@ -118,7 +118,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "order_settlement/write": ("c", LANES, ["EUR"] * SLICE, NUMBERS, UNTIL, NO),
     "order_settlement/unpaid": (),
     "marketplace_order/facts_of": ("c", LANES),
-    "marketplace_order/to_settle": ("c", BEGINNING, BEGINNING, "", ["CLOSED"], SLICE),
+    "marketplace_order/to_settle": ("c", BEGINNING, "", ["CLOSED"], SLICE),
     "intent/of_orders": ("c", LANES, ["shipment", "refund"]),
 }
 """The statements of the worker loops, each with 1,000 keys or a limit of 1,000."""

@@ -55,7 +55,7 @@ async def read_log(turn: Pass, claim: Claim) -> Verdict:
         reading = reading.begun(services.clock.now(), page.next_token) if page.next_token else reading.ended()
         await _store_page(turn, page, reading)
         await fail_point(failpoints.LOG_STORED)
-        if reading.is_whole:
+        if reading.is_at_its_end:
             return Settled(services.clock.after(settings.poll_seconds))
         if not turn.still_ours:
             await turn.extend()

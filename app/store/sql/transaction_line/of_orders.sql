@@ -1,3 +1,2 @@
--- Every line of some orders, order by order. Index: transaction_line_order.
-SELECT l.* FROM unnest($2::text[]) AS o (order_id)
-JOIN transaction_line AS l ON l.scope = $1 AND l.order_id = o.order_id
+-- Every line of some orders. Index: transaction_line_order.
+SELECT * FROM transaction_line WHERE scope = $1 AND order_id = ANY ($2::text[])
