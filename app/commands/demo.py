@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app.clock import monotonic
-from app.commands import demo_after_sale, demo_catalogue, demo_morning
+from app.commands import demo_after_sale, demo_catalogue, demo_morning, demo_settlement
 from app.commands.context import Exit, UnreachableError
 from app.commands.demo_act import Act, Play, Show
 from app.commands.demo_orders_shown import play_orders
@@ -45,6 +45,7 @@ ACTS: Mapping[str, Act] = {
         demo_after_sale.ACT,
         demo_morning.ACT,
         demo_catalogue.ACT,
+        demo_settlement.ACT,
     )
 }
 """`all` are those that share a clock: stock and orders."""

@@ -124,7 +124,10 @@ class CentraReturn(msgspec.Struct, frozen=True):
 
 
 class CentraTotals(msgspec.Struct, frozen=True):
+    """Both with tax."""
+
     shipping: float
+    grand_total: float = 0.0
 
 
 class Entered(msgspec.Struct, frozen=True):

@@ -31,13 +31,13 @@ from app.commands.demo_after_ends import (
     read_after_sale,
     read_told_seconds,
 )
-from app.commands.demo_after_stage import Stage, Story
+from app.commands.demo_after_stage import Story, set_stage
 from app.commands.demo_after_stories import AUDITED, LAST, SKUS, STORIES, STRANGER
 from app.commands.demo_stock import amid_stock
-from app.commands.lab import MARKET, Json, Lab, Shape
-from app.domain.after_sale import Carrier, CarrierRow, Credit, Given
+from app.commands.lab import Json, Lab, Shape
+from app.domain.after_sale import Credit, Given
 from app.domain.orders import Tax
-from app.store import carriers, intents
+from app.store import intents
 from app.store.effects import EffectState
 from app.store.intents import Intent, Kind
 from app.store.pool import Database
@@ -45,7 +45,6 @@ from app.store.statements import sql
 
 SCALE = 60.0
 SIZES = 60
-PLENTY = 12
 WIDE = 100
 """Columns of a terminal that has room for the stories in the table."""
 AGREE_SECONDS = 20.0
@@ -126,13 +125,7 @@ async def play_after_sale(play: Play) -> Show:
 
 
 async def _play(running: Lab, database: Database, progress: Progress) -> Told:
-    async with database.desk.acquire() as connection:
-        for channel in running.mirakl:
-            await carriers.put(connection, channel, [CarrierRow("postnord", Carrier("POSTNORD"))], "the demo")
-    answer = await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}")
-    sellable = msgspec.convert(answer["sellable"], dict[str, int])
-    skus = [sku for sku, units in sellable.items() if units >= PLENTY][:SKUS]
-    stage = Stage(running, database, progress, skus, await read_after_sale(running))
+    stage = await set_stage(running, database, progress, skus=SKUS)
     async with anyio.create_task_group() as around:
         around.start_soon(stage.look_on)
         async with anyio.create_task_group() as last:

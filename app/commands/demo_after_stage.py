@@ -5,19 +5,22 @@ One look at both ends, again and again, serves all stories that are on stage at 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
+import msgspec
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
 from app.clock import monotonic
 from app.commands.context import UnreachableError
 from app.commands.demo_after_ends import AfterSale, SoldLine, read_after_sale
-from app.commands.lab import Json, Lab
-from app.store import intents
+from app.commands.lab import MARKET, Json, Lab
+from app.domain.after_sale import Carrier, CarrierRow
+from app.store import carriers, intents
 from app.store.intents import Intent, Kind, State
 from app.store.pool import Database
 
@@ -27,6 +30,8 @@ DEBIT_SECONDS = 20.0
 LOOK_SECONDS = 0.25
 PATIENCE_SECONDS = 45.0
 """Real seconds, as the one above: when what must follow is waited for in vain."""
+PLENTY = 12
+CARRIER = CarrierRow("postnord", Carrier("POSTNORD"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,29 @@ class Stage:
         channel = list(self.lab.mirakl)[story.channel]
         name = f"{channel}  {story.title}"
         scene = Scene(self, story, channel, self.progress.add_task(name, total=story.steps, said="the buyer orders"))
-        try:
+        with self.noting(scene):
             await scene.buy()
             await story.script(scene)
+
+    @contextlib.contextmanager
+    def noting(self, scene: Scene) -> Iterator[None]:
+        """What does not follow in time ends the story, and is a fault."""
+        try:
+            yield
         except InVainError as exc:
-            self.faults.append(f"{story.order_id}, {story.title}: waited in vain until {exc}")
+            self.faults.append(f"{scene.order_id}, {scene.story.title}: waited in vain until {exc}")
             self.progress.update(scene.task, said=f"[red]waited in vain until {escape(str(exc))}")
+
+
+async def set_stage(running: Lab, database: Database, progress: Progress, *, skus: int) -> Stage:
+    """Both ends as they are, so many SKUs with units to spare, and the one carrier that is mapped everywhere."""
+    async with database.desk.acquire() as connection:
+        for channel in running.mirakl:
+            await carriers.put(connection, channel, [CARRIER], "the demo")
+    answer = await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}")
+    sellable = msgspec.convert(answer["sellable"], dict[str, int])
+    chosen = [sku for sku, units in sellable.items() if units >= PLENTY][:skus]
+    return Stage(running, database, progress, chosen, await read_after_sale(running))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import anyio
 from app.commands.demo_after_ends import AfterSale
 from app.commands.demo_after_stage import Line, Scene, Story
 from app.commands.lab import Json
+from app.commands.lab_time import let_pass
 from app.store.intents import Intent, Kind
-from app.store.time import advance
 
 MAPS, RETRIES = "Ilva of operations", "Tove of finance"
 STRANGER = "Nord Express"
@@ -174,9 +174,7 @@ async def _balance_and_a_day(scene: Scene) -> None:
     await _no_balance(scene)
     await scene.stage.retried.wait()
     scene.say("the balance is there again; a day goes by")
-    await scene.in_centra("clock", advance_seconds=DAY_SECONDS)
-    async with scene.stage.database.desk.acquire() as connection:
-        await advance(connection, DAY_SECONDS)
+    await let_pass(scene.stage.lab, DAY_SECONDS)
     await scene.becomes(refunded=1)
     scene.say("held, given back by itself a day later")
 

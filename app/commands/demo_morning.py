@@ -13,35 +13,33 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import anyio
-import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
 from app.clock import Rate, wall_now
 from app.commands import held as showing
 from app.commands.demo_act import Act, Play, Show
-from app.commands.demo_after_ends import read_after_sale
 from app.commands.demo_after_sale import columns
-from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, Line, Scene, Stage, Story
+from app.commands.demo_after_stage import LOOK_SECONDS, PATIENCE_SECONDS, PLENTY, Line, Scene, Story, set_stage
 from app.commands.demo_catalogue import break_products, products_of
 from app.commands.demo_catalogue_cast import BROKEN
 from app.commands.demo_catalogue_words import MAPS
 from app.commands.demo_orders import sell_out
 from app.commands.demo_stock import amid_stock
-from app.commands.lab import MARKET, Json, Lab, Replica, Shape
-from app.domain.after_sale import Carrier, CarrierRow
+from app.commands.lab import Json, Lab, Replica, Shape
+from app.commands.lab_time import let_pass
 from app.domain.teams import Team
 from app.flows.after_sale.money import MONEY
-from app.store import carriers, held
+from app.store import held
 from app.store.effects import doubt_of
 from app.store.intents import Kind
 from app.store.pool import Database
-from app.store.time import advance, set_rate_at
+from app.store.time import set_rate_at
 
 SCALE = 120.0
 NIGHT_SECONDS = 13 * 3_600.0
 """App seconds: more than half of the day that the marketplaces give for accepting."""
-PRODUCTS, PLENTY = 16, 12
+PRODUCTS = 16
 ORDERS = 'short = "hold"'
 UNTOLD = 'products = "off"\noffers = "off"\n[channel.prices]\nmode = "off"'
 SHAPE = Shape(
@@ -184,25 +182,19 @@ async def play_morning(play: Play) -> Show:
 
 
 async def _play(running: Lab, database: Database, progress: Progress) -> Found:
-    async with database.desk.acquire() as connection:
-        for channel in running.mirakl:
-            await carriers.put(connection, channel, [CarrierRow("postnord", Carrier("POSTNORD"))], "the demo")
-    skus = await _skus(running)
-    await sell_out(running, skus[SOLD_OUT])
+    stage = await set_stage(running, database, progress, skus=SKUS)
+    await sell_out(running, stage.skus[SOLD_OUT])
     for channel, address in running.mirakl.items():
         doubted = [s.order_id for s in STORIES if s.script is _doubt and list(running.mirakl)[s.channel] == channel]
         lost: list[Json] = [{"code": "OR28", "kind": "drop", "about": f'"{order_id}-'} for order_id in doubted]
         await running.ask(address, "/_sandbox/faults", {"faults": lost})
-    stage = Stage(running, database, progress, skus, await read_after_sale(running))
     async with anyio.create_task_group() as around:
         around.start_soon(stage.look_on)
         async with anyio.create_task_group() as evening:
             for story in STORIES:
                 evening.start_soon(stage.play, story)
         around.cancel_scope.cancel()
-    await running.ask(running.centra, "/_sandbox/clock", {"advance_seconds": NIGHT_SECONDS})
-    async with database.desk.acquire() as connection:
-        await advance(connection, NIGHT_SECONDS)
+    await let_pass(running, NIGHT_SECONDS)
     found = Found(faults=stage.faults)
     with anyio.move_on_after(PATIENCE_SECONDS):
         while found.teams != EXPECTED:
@@ -221,12 +213,6 @@ async def by_day(running: Lab, replica: Replica) -> Replica:
     awake = await running.start_replica()
     await running.send_webhooks_to(awake)
     return awake
-
-
-async def _skus(running: Lab) -> list[str]:
-    sellable = (await running.ask(running.centra, f"/_sandbox/sellable?market={MARKET}"))["sellable"]
-    units = msgspec.convert(sellable, dict[str, int])
-    return [sku for sku, count in units.items() if count >= PLENTY][:SKUS]
 
 
 async def _teams(database: Database) -> dict[str, int]:

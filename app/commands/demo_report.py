@@ -14,6 +14,7 @@ PLAYED: Mapping[str, Sequence[str]] = {
     "after-sale": ("refunds",),
     "morning": ("morning",),
     "catalogue": ("products",),
+    "settlement": ("settlement",),
 }
 """What the report of an act must have, or nothing was played."""
 
@@ -26,6 +27,7 @@ class Report:
     `shipments` and `returns` are Centra's, `refunds` the marketplaces'; `after_sale_wrong` says where the ends differ.
     `morning` counts by team what needs a person, `morning_wrong` says what is not as planned.
     `products` are counted by how they stand, `products_explained` says why some are not live.
+    `settlement` has each channel's month, `settlement_wrong` says what is not as it was planted.
     """
 
     act: str = "all"
@@ -50,6 +52,8 @@ class Report:
     products: dict[str, int] = field(default_factory=dict)
     products_explained: list[dict[str, Json]] = field(default_factory=list)
     products_wrong: list[str] = field(default_factory=list)
+    settlement: dict[str, dict[str, Json]] = field(default_factory=dict)
+    settlement_wrong: list[str] = field(default_factory=list)
     calls: dict[str, dict[str, int]] = field(default_factory=dict)
     ceilings_exceeded: int = 0
     held: int = 0
@@ -59,7 +63,8 @@ class Report:
     @property
     def faults(self) -> list[str]:
         """What did not end as it should."""
-        return [*self.orders_wrong, *self.after_sale_wrong, *self.morning_wrong, *self.products_wrong]
+        wrong = (self.orders_wrong, self.after_sale_wrong, self.morning_wrong, self.products_wrong)
+        return [words for its in (*wrong, self.settlement_wrong) for words in its]
 
     @property
     def good(self) -> bool:

@@ -41,7 +41,7 @@ def amid_stock(*scenes: Scene) -> Scene:
         shows = [await scene(play) for scene in scenes]
         after = progress.add_task("until both ends agree", total=total)
         await _until_equal(running, progress, after, total, SETTLE_SECONDS)
-        await _until_at_rest(play.database, SETTLE_SECONDS)
+        await until_at_rest(play.database, SETTLE_SECONDS)
         await _measure(play.database, found, last_import)
         found.differences = await differences(running)
 
@@ -101,7 +101,7 @@ async def _busy(running: Lab, progress: Progress, found: Report) -> None:
     found.hottest_sku_changes = max(by_sku.values(), default=0)
 
 
-async def _until_at_rest(database: Database, seconds: float) -> None:
+async def until_at_rest(database: Database, seconds: float) -> None:
     """Until every line that was sent is confirmed and no stock key is due."""
     with anyio.move_on_after(seconds):
         while await database.desk.fetchval(sql("offer/unsettled")):  # noqa: ASYNC110 - Postgres has no event

@@ -77,9 +77,11 @@ class ToldTransaction(msgspec.Struct, frozen=True):
     def ours(self) -> Transaction:
         about = self.entities or _Entities()
         tax = about.order_tax or about.shop_tax or _Tax()
+        document = self.accounting_document_number or None
+        manual = about.manual_accounting_document.number if about.manual_accounting_document else None
         words = (
             about.one_off_item.description if about.one_off_item else None,
-            about.manual_accounting_document.number if about.manual_accounting_document else None,
+            manual if manual != document else None,
             about.fee.code if about.fee else None,
             about.order_fee.code if about.order_fee else None,
         )
@@ -97,7 +99,7 @@ class ToldTransaction(msgspec.Struct, frozen=True):
             refund_id=_id(about.refund),
             tax=tax.code or None,
             tax_rate=tax.rate,
-            document=self.accounting_document_number or None,
+            document=document,
             payment=(about.transaction_info.number or None) if about.transaction_info else None,
             label=next(filter(None, words), ""),
         )

@@ -29,6 +29,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {
     "all": ("orders", "stock", "platform"),
     "after-sale": ("overview", "dispatch", "money"),
     "catalogue": ("catalogue",),
+    "settlement": (),
 }
 """The acts to play, and the dashboards whose picture is of this act."""
 WORK = {"catalogue": 'sum(max without (instance, pod) (centra_mirakl_publication_keys{state=~"held|rejected"}))'}
