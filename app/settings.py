@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.parity_settings import ParitySettings
 from app.policy_settings import (
     HOUR,
     MINUTE,
@@ -70,6 +71,7 @@ class Channel(Strict):
     prices: PriceSettings = PriceSettings()
     orders: OrderSettings = OrderSettings()
     after_sale: AfterSaleSettings = AfterSaleSettings()
+    parity: ParitySettings = ParitySettings()
 
     @model_validator(mode="after")
     def _orders_come_first(self) -> Self:

@@ -18,7 +18,7 @@ from app.clock import monotonic
 from app.domain.teams import Team
 from app.engine.flow import Services
 from app.engine.loop_delay import watch_loop
-from app.engine.slow_gauges import read_differences, read_silence, read_size, tell_expiry
+from app.engine.slow_gauges import read_differences, read_parity, read_silence, read_size, tell_expiry
 from app.engine.wakeups import Place
 from app.mirakl.quotas import spacing_seconds
 from app.settings import Channels
@@ -178,7 +178,7 @@ async def _read_pending(services: Services, places: Mapping[Place, Team]) -> Non
 
 Reading: TypeAlias = Callable[[Services, Mapping[Place, Team]], Awaitable[None]]
 QUICK: Sequence[Reading] = (_read_orders, _read_flows, _read_held, _read_pending, _read_buyers)
-SLOW: Sequence[Reading] = (read_differences, read_silence, read_size, _read_publications)
+SLOW: Sequence[Reading] = (read_differences, read_parity, read_silence, read_size, _read_publications)
 
 
 def _age(now: datetime, since: datetime | None) -> float:

@@ -95,6 +95,14 @@ async def read(connection: Connection, scope: str, order_id: str) -> Record | No
     return None if row is None else _record(row)
 
 
+async def to_compare(
+    connection: Connection, scope: str, after: str, updated_since: datetime, limit: int
+) -> list[Record]:
+    """The next orders that we ship and that are open, or were updated since then; by their ids."""
+    rows = await connection.fetch(sql("marketplace_order/to_compare"), scope, after, updated_since, limit)
+    return [_record(row) for row in rows]
+
+
 def _record(row: Row) -> Record:
     return Record(
         order=msgspec.json.decode(row["facts"], type=Order),

@@ -36,6 +36,7 @@ class Keep:
     buyers: int = 30
     unlisted_offers: int = 180
     plans: int = 90
+    differences: int = 90
     audit_months: int = 84
 
 
@@ -55,6 +56,7 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             ("buyers", "retention/buyers", keep.buyers),
             ("keys of unlisted offers", "retention/offers", keep.unlisted_offers),
             ("plans", "retention/plans", keep.plans),
+            ("differences that are gone", "retention/parity", keep.differences),
         ):
             found[name] = _count(await connection.execute(sql(statement), days))
         found["audit months"] = await _audit(connection, keep.audit_months)

@@ -4,7 +4,7 @@
 -- The work: rows are permanent, so nothing here is deleted. Retention runs as centra_mirakl_migrate.
 GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
     marketplace_order, buyer, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, publication, live_offer, plan, plan_line TO centra_mirakl_run;
+    product_sku, publication, live_offer, plan, plan_line, parity_difference, parity_run TO centra_mirakl_run;
 GRANT SELECT, INSERT ON import_line TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
 GRANT USAGE ON SEQUENCE claim_number TO centra_mirakl_run;
@@ -18,4 +18,5 @@ GRANT SELECT ON schema_migration, app_clock, held TO centra_mirakl_run;
 
 GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
     marketplace_order, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, publication, live_offer, plan, plan_line, schema_migration, app_clock, held TO centra_mirakl_read;
+    product_sku, publication, live_offer, plan, plan_line, parity_difference, parity_run, schema_migration, app_clock, held
+    TO centra_mirakl_read;
