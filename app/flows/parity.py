@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
@@ -183,7 +184,8 @@ async def _again(connection: Connection, scope: str, flow: str, keys: list[str])
     if flow == offers.STOCK:
         return await offers.push_again(connection, scope, keys, priority=BACKGROUND)
     if flow in (Kind.OFFERS, Kind.PRICES):
-        return await publications.push_again(connection, scope, keys, kind=publications.Kind(flow))
+        marks = await publications.push_again(connection, scope, keys, kind=publications.Kind(flow))
+        return [replace(mark, priority=BACKGROUND) for mark in marks]
     if flow == ORDER_ENTRY:  # which reads an order back that Centra is said to have changed
         numbers = await orders.centra_numbers(connection, scope, keys)
         await orders.centra_changed(connection, list(numbers.values()))

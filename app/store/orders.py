@@ -95,11 +95,21 @@ async def read(connection: Connection, scope: str, order_id: str) -> Record | No
     return None if row is None else _record(row)
 
 
-async def to_compare(
-    connection: Connection, scope: str, after: str, updated_since: datetime, limit: int
+Place = tuple[datetime, str]
+"""A time that an order is sorted by, and its id."""
+
+
+async def to_compare(connection: Connection, scope: str, after: Place, limit: int) -> list[Record]:
+    """The next orders that we ship, by their creation."""
+    rows = await connection.fetch(sql("marketplace_order/to_compare"), scope, *after, limit)
+    return [_record(row) for row in rows]
+
+
+async def open_to_compare(
+    connection: Connection, scope: str, after: Place, limit: int, created_before: datetime
 ) -> list[Record]:
-    """The next orders that we ship and that are open, or were updated since then; by their ids."""
-    rows = await connection.fetch(sql("marketplace_order/to_compare"), scope, after, updated_since, limit)
+    """The next open orders that we ship and that were made before then, by the time they were to be accepted by."""
+    rows = await connection.fetch(sql("marketplace_order/open_to_compare"), scope, *after, limit, created_before)
     return [_record(row) for row in rows]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from app.centra.after_sale import AFTER_SALE_LIMIT, OrderAfterSale
@@ -30,8 +30,9 @@ from app.wire.decode import Items
 from app.wire.outcome import Applied, Failure, Outcome, RefusalKind, Refused, Unknown
 
 T = TypeVar("T")
-PLACED, SOLD_BACK = "placed", "returns"
-"""The steps after the first, which is over our orders."""
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+OLDER, PLACED, SOLD_BACK = "older", "placed", "returns"
+"""The steps after the first, which is over the orders of late: open ones made before, Centra's, and returns."""
 FLOWS = (stored.ORDERS, stored.ORDER_ENTRY, *after_sale.FLOWS)
 AFTER_SALE = (Kind.SHIPMENTS, Kind.CANCELLATIONS, Kind.REFUNDS)
 
@@ -52,15 +53,16 @@ async def as_of(connection: Connection, scope: str) -> datetime | None:
 
 
 async def walk(turn: Pass, step: str, place: tuple[str, str], began_at: datetime) -> AsyncGenerator[Step, None]:
-    """Every order that is open or was updated of late, from a step and a place on."""
+    """Every order that is open or was made of late, from a step and a place on."""
     channel = turn.services.channel(turn.scope)
     since = began_at - timedelta(days=channel.parity.days)
-    if not step:
-        async for seen in _ours(turn, channel, place[0], since):
-            yield seen
-            if isinstance(seen, Stopped):
-                return
-        step, place = PLACED, ("", "")
+    for mine, next_step in (("", OLDER), (OLDER, PLACED)):
+        if step == mine:
+            async for seen in _ours(turn, channel, step, place, since):
+                yield seen
+                if isinstance(seen, Stopped):
+                    return
+            step, place = next_step, ("", "")
     if step == PLACED:
         async for seen in _theirs(turn, int(place[0] or 1), since, began_at):
             yield seen
@@ -83,14 +85,21 @@ class _There:
     after: dict[int, OrderAfterSale]
 
 
-async def _ours(turn: Pass, channel: Channel, after: str, since: datetime) -> AsyncGenerator[Seen | Stopped, None]:
+async def _ours(
+    turn: Pass, channel: Channel, step: str, place: tuple[str, str], since: datetime
+) -> AsyncGenerator[Seen | Stopped, None]:
     scope, follows = turn.scope, channel.after_sale.is_followed
     async with turn.services.database.work.acquire() as connection:
         looked = await mirrors.read_cursor(connection, scope, order_look_back.LOOKED, order_look_back.Looked)
     around = orders.Around(channel.orders.acts, follows, looked)
+    begin = since if step == "" else EVER
+    after = (datetime.fromisoformat(place[0]) if place[0] else begin, place[1])
     while True:
         async with turn.services.database.work.acquire() as connection:
-            records = await stored.to_compare(connection, scope, after, since, AFTER_SALE_LIMIT)
+            if step == "":
+                records = await stored.to_compare(connection, scope, after, AFTER_SALE_LIMIT)
+            else:
+                records = await stored.open_to_compare(connection, scope, after, AFTER_SALE_LIMIT, since)
         if not records:
             return
         numbers = [n for r in records if r.completed_at and r.number for n in (r.number, *r.parts)]
@@ -98,8 +107,11 @@ async def _ours(turn: Pass, channel: Channel, after: str, since: datetime) -> As
         if not isinstance(there, _There):
             yield Stopped(there, turn.services.source)
             return
-        after = records[-1].order.order_id
-        yield await _page(turn, [record.order.order_id for record in records], there, around, after)
+        last = records[-1]
+        after = (last.order.created_at if step == "" else last.accept_by, last.order.order_id)
+        seen = await _page(turn, [record.order.order_id for record in records], there, around)
+        seen.step, seen.place = step, (after[0].isoformat(), after[1])
+        yield seen
 
 
 async def _read(turn: Pass, numbers: Sequence[int], follows: bool) -> _There | Failure:
@@ -127,9 +139,9 @@ async def _whole(turn: Pass, call: Callable[[], Awaitable[Outcome[Items[T]]]]) -
     return answer
 
 
-async def _page(turn: Pass, order_ids: Sequence[str], there: _There, around: orders.Around, after: str) -> Seen:
+async def _page(turn: Pass, order_ids: Sequence[str], there: _There, around: orders.Around) -> Seen:
     """Compare orders as they are stored after Centra was read: what it told may have been noted meanwhile."""
-    scope, seen = turn.scope, Seen(place=(after, ""))
+    scope, seen = turn.scope, Seen()
     async with turn.services.database.work.acquire() as connection:
         ways = await parity.ways(connection, scope, FLOWS, order_ids)
         for order_id in order_ids:
