@@ -95,21 +95,17 @@ async def read(connection: Connection, scope: str, order_id: str) -> Record | No
     return None if row is None else _record(row)
 
 
-Place = tuple[datetime, str]
-"""A time that an order is sorted by, and its id."""
-
-
-async def to_compare(connection: Connection, scope: str, after: Place, limit: int) -> list[Record]:
-    """The next orders that we ship, by their creation."""
-    rows = await connection.fetch(sql("marketplace_order/to_compare"), scope, *after, limit)
+async def to_compare(connection: Connection, scope: str, created_after: datetime, limit: int) -> list[Record]:
+    """The next orders that we ship, by their creation; a few more than `limit` where several were made at once."""
+    rows = await connection.fetch(sql("marketplace_order/to_compare"), scope, created_after, limit)
     return [_record(row) for row in rows]
 
 
 async def open_to_compare(
-    connection: Connection, scope: str, after: Place, limit: int, created_before: datetime
+    connection: Connection, scope: str, due_after: datetime, limit: int, created_until: datetime
 ) -> list[Record]:
-    """The next open orders that we ship and that were made before then, by the time they were to be accepted by."""
-    rows = await connection.fetch(sql("marketplace_order/open_to_compare"), scope, *after, limit, created_before)
+    """The next open orders that we ship and that were made until then, by the time they were to be accepted by."""
+    rows = await connection.fetch(sql("marketplace_order/open_to_compare"), scope, due_after, limit, created_until)
     return [_record(row) for row in rows]
 
 

@@ -83,8 +83,6 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "parity_difference/close": ("c", ["stock"], BEGINNING, "unread"),
     "permit/take": ("c", ["OR11", "STO01"], [1.0, 1.0], 1.0),
     "marketplace_order/known": ("c", LANES),
-    "marketplace_order/to_compare": ("c", BEGINNING, "", SLICE),
-    "marketplace_order/open_to_compare": ("c", BEGINNING, "", SLICE, FAR),
     "marketplace_order/read": ("c", LANES[0]),
     "marketplace_order/read_again": ("c", LANES, FAR),
     "marketplace_order/take_unmarked": ("c", None),

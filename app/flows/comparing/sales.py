@@ -93,7 +93,7 @@ async def _ours(
         looked = await mirrors.read_cursor(connection, scope, order_look_back.LOOKED, order_look_back.Looked)
     around = orders.Around(channel.orders.acts, follows, looked)
     begin = since if step == "" else EVER
-    after = (datetime.fromisoformat(place[0]) if place[0] else begin, place[1])
+    after = datetime.fromisoformat(place[0]) if place[0] else begin
     while True:
         async with turn.services.database.work.acquire() as connection:
             if step == "":
@@ -107,10 +107,9 @@ async def _ours(
         if not isinstance(there, _There):
             yield Stopped(there, turn.services.source)
             return
-        last = records[-1]
-        after = (last.order.created_at if step == "" else last.accept_by, last.order.order_id)
+        after = records[-1].order.created_at if step == "" else records[-1].accept_by
         seen = await _page(turn, [record.order.order_id for record in records], there, around)
-        seen.step, seen.place = step, (after[0].isoformat(), after[1])
+        seen.step, seen.place = step, (after.isoformat(), "")
         yield seen
 
 
