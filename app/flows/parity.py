@@ -202,7 +202,7 @@ async def _end(tx: Transaction, turn: Pass, walk: Walk, progress: Progress) -> N
     noticed = await parity.close(tx.connection, scope, kinds, progress.began_at, UNREAD)
     for kind in kinds:
         compared, differing, on_its_way = progress.counts.get(kind.value, (0, 0, 0))
-        more = noticed.get(kind, 0)  # what the export told since the last walk
+        more = noticed.get(kind, 0)  # what an export told since the walk before
         figures = (compared + more, differing + more, on_its_way)
         await parity.write_run(tx.connection, scope, kind, progress.began_at, progress.as_of, figures)
         log.info("compared", scope=scope, kind=kind.value, count=figures[0], keys=figures[1])

@@ -95,7 +95,9 @@ async def write(
 async def close(
     connection: Connection, scope: str, kinds: Iterable[Kind], began_at: datetime, noticed: str
 ) -> dict[Kind, int]:
-    """What a whole run that began then did not see is gone; how much of it was this member, by kind."""
+    """What a whole run that began then did not see is gone; what was mended as it was found (this member) stands until
+    the next one. Gives how much of that is new, by kind.
+    """
     names = [kind.value for kind in kinds]
     rows = await connection.fetch(sql("parity_difference/close"), scope, names, began_at, noticed)
     return {Kind(row["kind"]): row["noticed"] for row in rows}

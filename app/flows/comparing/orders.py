@@ -34,20 +34,19 @@ class Around:
 def compare(record: Record, there: Mapping[int, OrderRead], ways: Mapping[str, Way], around: Around) -> list[Found]:
     """How an order differs. `there`: what Centra knows of its numbers; `ways`: how each flow stands with it."""
     work = [ways.get(flow, NO_WAY) for flow in (ORDERS, ORDER_ENTRY)]
+    found = [] if _is_told(record, around.looked) else [_of(record, "order", record.order.state, "absent")]
     if record.completed_at is None or record.number is None:
-        found = [] if _is_told(record, around.looked) else [_untold(record)]
         return found + [under_way(one, work) for one in _unplaced(record, around)]
-    found = [] if _is_told(record, around.looked) else [_untold(record)]
-    missing = [number for number in (record.number, *record.parts) if number not in there]
-    found += [_of(record, CENTRA_ORDER, str(number), "absent") for number in missing]
-    if not missing:
-        placed = [there[number] for number in (record.number, *record.parts)]
-        found += [under_way(one, work) for one in _standing(record, placed, around)]
-    return found
+    numbers = (record.number, *record.parts)
+    missing = [number for number in numbers if number not in there]
+    if missing:
+        return found + [_of(record, CENTRA_ORDER, str(number), "absent") for number in missing]
+    return found + [under_way(one, work) for one in _standing(record, [there[n] for n in numbers], around)]
 
 
-def _of(record: Record, member: str, ours: str, theirs: str, *, mend: str | None = None) -> Found:
-    cause = Cause.MISSED if mend is not None else Cause.BY_HAND
+def _of(
+    record: Record, member: str, ours: str, theirs: str, mend: str | None = None, *, cause: Cause = Cause.MISSED
+) -> Found:
     return Found(Kind.ORDERS, record.order.order_id, member, ours, theirs, cause, mend=mend)
 
 
@@ -59,19 +58,15 @@ def _is_told(record: Record, looked: Looked | None) -> bool:
     return record.read_at >= looked.asked_at or not looked.since <= updated_at < looked.until
 
 
-def _untold(record: Record) -> Found:
-    return Found(Kind.ORDERS, record.order.order_id, "order", record.order.state, "absent", asks=True)
-
-
 def _unplaced(record: Record, around: Around) -> list[Found]:
     """Nobody works on an order that Centra should have, or that waits for its answer."""
     order = record.order
     if not around.acts or record.ended_at is not None or not order.live_lines:
         return []
     if order.state == OrderState.WAITING_ACCEPTANCE and record.accepted_at is None and record.accept_sent_at is None:
-        return [_of(record, "answer", "none", order.state, mend=ORDERS)]
+        return [_of(record, "answer", "none", order.state, ORDERS)]
     if order.state == OrderState.SHIPPING and record.accepted_at is not None:
-        return [_of(record, CENTRA_ORDER, order.state, "absent", mend=ORDER_ENTRY)]
+        return [_of(record, CENTRA_ORDER, order.state, "absent", ORDER_ENTRY)]
     return []
 
 
@@ -81,13 +76,14 @@ def _standing(record: Record, placed: Sequence[OrderRead], around: Around) -> li
     if state not in OPEN_STATES or not record.order.live_lines:
         return []
     if all(order.status == CANCELLED for order in placed):
-        return [] if around.follows else [_of(record, "status", state, CANCELLED)]
+        return [] if around.follows else [_of(record, "status", state, CANCELLED, cause=Cause.BY_HAND)]
     living = [order for order in placed if order.status != CANCELLED]
     blocked = [order.is_on_hold or order.is_waiting_for_payment for order in living]
     if record.blocked and not all(blocked):
-        return [_of(record, "block", "blocked", "let go", mend=ORDER_ENTRY)]
+        return [_of(record, "block", "blocked", "let go", ORDER_ENTRY)]
     if not record.blocked and any(blocked):
-        return [_of(record, "block", "let go", "on hold" if any(o.is_on_hold for o in living) else "unpaid")]
+        words = "on hold" if any(order.is_on_hold for order in living) else "unpaid"
+        return [_of(record, "block", "let go", words, cause=Cause.BY_HAND)]
     return []
 
 
