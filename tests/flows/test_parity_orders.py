@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from app.domain.after_sale import Carrier, CarrierRow
 from app.domain.progress import Outcome
 from app.flows.order_look_back import LOOK_BACK, LOOKED, Looked
@@ -15,12 +17,13 @@ from app.flows.parity import PARITY, Walk
 from app.flows.read_back import READ_BACK, Export
 from app.store import carriers, mirrors
 from app.store.marks import Mark
+from tests.faults.every import EVERY
 from tests.flows.after_sale import AT_ONCE, back, cancel, intent_becomes, ship
 from tests.flows.service import FR, Deployment, Service, deployed, order_shape, serving, until
 from tests.standins import Json
 
-EACH = 1
-"""So many orders of each story."""
+EACH = 15 if EVERY else 1
+"""So many orders of each story: by command 200 differences and more, in CI one of each kind."""
 SOLD, KINDS = 10 * EACH, 8
 REASONS = 'refund_reason_by_return = {X = "901", Y = "902"}'
 POLICY = f'returns = {{unannounced = "refund"}}\n{REASONS}'
@@ -78,7 +81,7 @@ async def in_business(service: Service, shop: Shop) -> None:
         *({"lines": [{"sku": sku}], "state": "CLOSED", "created_ago_seconds": 86_400} for sku in skus[:EACH])
     )
     shop.sold = await service.place(*placed)
-    await service.ends(Outcome.RELEASED, *shop.sold, seconds=40)
+    await service.ends(Outcome.RELEASED, *shop.sold, seconds=120)
     shop.told = {name: shop.take(EACH) for name in ("back later", "refunded", "announced", "given")}
     shipped = [order_id for group in shop.told.values() for order_id in group]
     parcels = {order_id: await ship(service, order_id) for order_id in shipped}
@@ -210,6 +213,7 @@ async def compared(service: Service) -> None:
     await until(is_compared, "the walks are made")
 
 
+@pytest.mark.timeout(300)
 async def test_planted_differences_are_found_mended_or_asked_about(database_url: str) -> None:
     async with deployed(database_url, order_shape(after_sale=POLICY, fta=100)) as place:
         shop = Shop(place)
@@ -220,6 +224,7 @@ async def test_planted_differences_are_found_mended_or_asked_about(database_url:
             await compared(service)
             assert {kind for kind, *_ in await shop.found()} == {"carriers", "mappings"}, "nothing else was planted yet"
             await plant(shop, service)
+            assert len(shop.wanted) == 13 * EACH + 8
             await compared(service)
             assert await shop.found() == shop.wanted
             in_centra = SOLD - EACH  # the others have a number that Centra does not know
