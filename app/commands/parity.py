@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import csv
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from app.store import mirrors, parity
 from app.store.marks import Mark
 from app.store.parity import PARITY, Difference, Run
 from app.store.pool import Connection, Database
+from app.store.statements import sql
 from app.store.time import read_clock
 from app.supervisor import Configuration
 
@@ -45,6 +47,14 @@ LINES = ("item", "channel", "kind", "key", "member", "ours", "theirs", "cause", 
 TIMES = ("first_seen_at", "last_seen_at")
 Place = tuple[str, Walk]
 URGENT = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is waited for; `again_at`: when it goes on by itself."""
+
+    words: str
+    again_at: datetime | None = None
 
 
 # --------------------------------------------------------------------------------------------------------------- run
@@ -89,8 +99,9 @@ async def _read_anew(database: Database, errors: Console, scopes: set[str], chan
     wanted += [(scope, order_look_back.LOOK_BACK) for scope in sorted(scopes) if channels[scope].orders.is_read]
     await database.mark([Mark(scope, flow, flow, priority=URGENT) for scope, flow in wanted])
 
-    async def left(connection: Connection) -> list[str]:
-        return [f"{flow} of {scope}" for scope, flow in wanted if not await _is_read(connection, scope, flow, began_at)]
+    async def left(connection: Connection) -> list[Left]:
+        open_ = [place for place in wanted if not await _is_read(connection, *place, began_at)]
+        return [Left(f"{flow} of {scope}") for scope, flow in open_]
 
     await _until_none(database, errors, "reading", len(wanted), left)
 
@@ -110,7 +121,7 @@ async def _wait(
 ) -> None:
     """Until each has ended a walk that ended after it was asked for."""
 
-    async def left(connection: Connection) -> list[str]:
+    async def left(connection: Connection) -> list[Left]:
         ended = {(run.scope, run.kind): run.ended_at for run in await parity.runs(connection)}
         open_ = [
             place
@@ -122,14 +133,26 @@ async def _wait(
     await _until_none(database, errors, "comparing", len(places), left)
 
 
-async def _how_far(connection: Connection, scope: str, walk: Walk) -> str:
+async def _how_far(connection: Connection, scope: str, walk: Walk) -> Left:
+    """Raises DeclinedError for a walk that waits for a person."""
     walked = await mirrors.read_cursor(connection, scope, cursor_of(walk), Walked)
     compared = 0 if walked is None else sum(counts[0] for counts in walked.counts.values())
-    return f"{walk} of {scope} ({compared} compared)"
+    words, key = f"{walk} of {scope}, {compared} compared", await connection.fetchrow(*_key(scope, walk))
+    if key is None or key["claimed"]:
+        return Left(words)
+    if key["state"] == "held":
+        raise DeclinedError(f"{walk} of {scope} is held: {key['reason']}; mend it, then `held retry`")
+    if key["reason"] is not None and key["due_at"] is not None:
+        return Left(f"{words}, again at {key['due_at']:%H:%M:%S}: {key['reason']}", key["due_at"])
+    return Left(words)
+
+
+def _key(scope: str, walk: Walk) -> tuple[str, str, str, str]:
+    return sql("outbox/one"), scope, PARITY, walk.value
 
 
 async def _until_none(
-    database: Database, errors: Console, what: str, total: int, left: Callable[[Connection], Awaitable[list[str]]]
+    database: Database, errors: Console, what: str, total: int, left: Callable[[Connection], Awaitable[list[Left]]]
 ) -> None:
     """Show what is left until nothing is. Raises UnreachableError when that stands still."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -138,11 +161,12 @@ async def _until_none(
         task = progress.add_task(what, total=total)
         while True:
             async with database.desk.acquire() as connection:
+                now = (await read_clock(connection)).rate.app_at
                 found = await left(connection)
             if not found:
                 return
-            words = f"{what}: {', '.join(found)}"
-            if words != last:
+            words = f"{what}: {'; '.join(one.words for one in found)}"
+            if words != last or any(one.again_at is not None and one.again_at > now for one in found):
                 last, moved_at = words, monotonic()
                 progress.update(task, description=words, completed=total - len(found))
             if monotonic() - moved_at > PATIENCE_SECONDS:

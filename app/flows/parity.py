@@ -2,8 +2,8 @@
 
 A key is a walk, which compares several kinds with one reading: `offers` (stock, prices and offers against the live
 offers as last read back), `orders` (orders and what follows a sale, against the last export and against Centra, which
-is read page by page) and `reference` (carriers, reasons and values against the mirrored lists). How far a walk has come
-is a cursor, so it goes on where it was.
+is read page by page), `returns` (of the marketplace) and `reference` (carriers, reasons and values against the mirrored
+lists). How far a walk has come is a cursor, so it goes on where it was.
 
 What differs is written down with its cause. A flow that can mend it is given its key again, so often at most; what no
 flow mends becomes held work of the team that owns it. What a later walk does not find is gone. Nothing is sent.
@@ -26,7 +26,7 @@ from app.domain.teams import Team
 from app.engine.flow import Flow, Pass
 from app.engine.retry import after_failure
 from app.flows.comparing import offers as live
-from app.flows.comparing import reference, sales
+from app.flows.comparing import reference, returns, sales
 from app.flows.comparing.causes import Seen, Step, Stopped, Unread
 from app.flows.publishing import ready
 from app.policies.parity import ParityPolicy, counts, deed
@@ -49,6 +49,7 @@ class Walk(StrEnum):
 
     OFFERS = "offers"
     ORDERS = "orders"
+    RETURNS = "returns"
     REFERENCE = "reference"
 
     def kinds(self, channel: Channel) -> tuple[Kind, ...]:
@@ -58,6 +59,8 @@ class Walk(StrEnum):
                 return live.kinds_of(channel)
             case Walk.ORDERS:
                 return sales.kinds_of(channel)
+            case Walk.RETURNS:
+                return returns.kinds_of(channel)
             case Walk.REFERENCE:
                 return reference.kinds_of(channel)
 
@@ -115,6 +118,8 @@ async def _begin(connection: Connection, turn: Pass, walk: Walk) -> Progress:
             return Progress(now, await ready.live_at(connection, turn.scope))
         case Walk.ORDERS:
             return Progress(now, await sales.as_of(connection, turn.scope) or now)
+        case Walk.RETURNS:
+            return Progress(now, now)
         case Walk.REFERENCE:
             return Progress(now, await reference.as_of(connection, turn.scope) or now)
 
@@ -125,6 +130,8 @@ def _steps(turn: Pass, walk: Walk, progress: Progress) -> AsyncGenerator[Step, N
             return live.walk(turn, progress.place, progress.as_of)
         case Walk.ORDERS:
             return sales.walk(turn, progress.step, progress.place, progress.began_at)
+        case Walk.RETURNS:
+            return returns.walk(turn, progress.place[0] or None, progress.began_at)
         case Walk.REFERENCE:
             return reference.walk(turn)
 
@@ -219,7 +226,7 @@ FLOW = Flow(
     team=Team.OPERATIONS,
     scoped="channel",
     work=work,
-    at_once=3,
+    at_once=4,
     on=lambda settings, scope: settings.by_id()[scope].parity.on,
     keys=_keys,
 )

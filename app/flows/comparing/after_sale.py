@@ -1,4 +1,4 @@
-"""Parcels, cancellations, refunds and returns, both ways: what Centra has against what the marketplace was told and
+"""Parcels, cancellations and refunds, both ways: what Centra has against what the marketplace was told and
 shows, and what the marketplace shows against what Centra has.
 """
 
@@ -12,7 +12,6 @@ from decimal import Decimal
 import msgspec
 
 from app.centra.after_sale import OrderAfterSale
-from app.centra.returns import COMPLETED
 from app.domain.after_sale import Given, Parcel, taken
 from app.domain.ids import OrderLineId
 from app.domain.orders import SENT_STATES, OrderState
@@ -22,11 +21,9 @@ from app.domain.progress import Record
 from app.flows.comparing.causes import under_way
 from app.flows.order_follow import facts_of, given_there
 from app.flows.order_reads import READS
-from app.policies.returns import ReturnState
 from app.store.intents import ORDER_FOLLOW, Intent, Kind, State
 from app.store.orders import ORDER_ENTRY
 from app.store.parity import NO_WAY, Way
-from app.store.returns import Walked
 
 KINDS: Mapping[Kind, Compared] = {
     Kind.SHIPMENT: Compared.SHIPMENTS,
@@ -34,19 +31,20 @@ KINDS: Mapping[Kind, Compared] = {
     Kind.REFUND: Compared.REFUNDS,
     Kind.CREDIT: Compared.REFUNDS,
 }
-FLOWS = (ORDER_FOLLOW, READS, *(kind.flow for kind in (*KINDS, Kind.RETURN)))
-UNRECEIVED = (ReturnState.WAITING_ACCEPTANCE, ReturnState.IN_PROGRESS)
+FLOWS = (ORDER_FOLLOW, READS, *(kind.flow for kind in KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """One order with all that is known of it after its sale. `found`: its Centra orders, as read now."""
+    """One order with all that is known of it after its sale. `found`: its Centra orders, as read now; `in_doubt`: the
+    answer of a call about its money was lost, so that a refund there may be that one.
+    """
 
     record: Record
     found: Sequence[OrderAfterSale]
     known: Sequence[Intent]
-    returns: Sequence[Walked]
     ways: Mapping[str, Way]
+    in_doubt: bool = False
 
     def way(self, flow: str) -> Way:
         return self.ways.get(flow, NO_WAY)
@@ -58,13 +56,14 @@ class Sale:
 
 def compare(sale: Sale) -> list[Found]:
     """How an order's two ends differ."""
-    return [*_unnoted(sale), *_untold(sale), *_shipped(sale), *_cancelled(sale), *_refunded(sale), *_returned(sale)]
+    return [*_unnoted(sale), *_untold(sale), *_shipped(sale), *_cancelled(sale), *_refunded(sale)]
 
 
 def _unnoted(sale: Sale) -> list[Found]:
     """Facts of either side that were never noted here, or otherwise."""
     known = {(intent.kind, intent.source_id): intent for intent in sale.known}
-    facts = facts_of(sale.found, sale.known, sale.record) + given_there(sale.known, sale.record)
+    facts = facts_of(sale.found, sale.known, sale.record)
+    facts += [] if sale.in_doubt else given_there(sale.known, sale.record)
     found = []
     for kind, source, body, _ in facts:
         intent = known.get((kind, source))
@@ -167,19 +166,4 @@ def _refunded(sale: Sale) -> list[Found]:
                 difference, cause=Cause.ON_ITS_WAY, words="not read again yet", since=intent.changed_at
             )
         found.append(difference)
-    return found
-
-
-def _returned(sale: Sale) -> list[Found]:
-    """Returns that Centra has back, and the marketplace still waits for."""
-    back = {one.external_id for order in sale.found for one in order.returns if one.return_status == COMPLETED}
-    found = []
-    for walked in sale.returns:
-        if walked.return_id not in back or walked.facts.state not in UNRECEIVED:
-            continue
-        one = sale.of(Compared.RETURNS, f"return {walked.return_id}", "completed", walked.facts.state, Kind.RETURN.flow)
-        if walked.held_at is not None:
-            found.append(replace(one, cause=Cause.HELD, words=walked.reason or ""))
-        else:
-            found.append(under_way(one, [sale.way(Kind.RETURN.flow)]))
     return found

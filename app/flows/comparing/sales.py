@@ -1,5 +1,4 @@
-"""The walk over orders: those at the marketplace and here, each against Centra; then Centra's, each against ours; then
-the marketplace's returns.
+"""The walk over orders: those at the marketplace and here, each against Centra; then Centra's, each against ours.
 
 Centra is read in pages of 50 orders, within the share of its allowance that background reads may use.
 """
@@ -17,22 +16,24 @@ from app.centra.orders import OrderFound, OrderRead
 from app.domain.parity import Found, Kind
 from app.engine.flow import Pass
 from app.engine.patience import patiently
-from app.flows import order_look_back, return_intake
+from app.flows import order_look_back
+from app.flows.after_sale.money import MONEY
 from app.flows.comparing import after_sale, orders
 from app.flows.comparing.causes import Seen, Step, Stopped, under_way
 from app.flows.orphans import mark_of
 from app.settings import Channel
-from app.store import intents, mirrors, parity, returns
+from app.store import intents, mirrors, parity
 from app.store import orders as stored
+from app.store.effects import doubt_of
 from app.store.parity import NO_WAY
 from app.store.pool import Connection
 from app.wire.decode import Items
-from app.wire.outcome import Applied, Failure, Outcome, RefusalKind, Refused, Unknown
+from app.wire.outcome import Applied, Failure, Outcome, Unknown
 
 T = TypeVar("T")
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
-OLDER, PLACED, SOLD_BACK = "older", "placed", "returns"
-"""The steps after the first, which is over the orders of late: open ones made before, Centra's, and returns."""
+OLDER, PLACED = "older", "placed"
+"""The steps after the first, which is over the orders of late: open ones made before, and Centra's."""
 FLOWS = (stored.ORDERS, stored.ORDER_ENTRY, *after_sale.FLOWS)
 AFTER_SALE = (Kind.SHIPMENTS, Kind.CANCELLATIONS, Kind.REFUNDS)
 
@@ -43,7 +44,7 @@ def kinds_of(channel: Channel) -> tuple[Kind, ...]:
         return ()
     if not channel.after_sale.is_followed:
         return (Kind.ORDERS,)
-    return (Kind.ORDERS, *AFTER_SALE, Kind.RETURNS)
+    return (Kind.ORDERS, *AFTER_SALE)
 
 
 async def as_of(connection: Connection, scope: str) -> datetime | None:
@@ -63,22 +64,15 @@ async def walk(turn: Pass, step: str, place: tuple[str, str], began_at: datetime
                 if isinstance(seen, Stopped):
                     return
             step, place = next_step, ("", "")
-    if step == PLACED:
-        async for seen in _theirs(turn, int(place[0] or 1), since, began_at):
-            yield seen
-            if isinstance(seen, Stopped):
-                return
-        step, place = SOLD_BACK, ("", "")
-    if channel.after_sale.is_followed and channel.after_sale.returns.on:
-        async for seen in _returns(turn, place[0] or None, since):
-            yield seen
+    async for seen in _theirs(turn, int(place[0] or 1), since, began_at):
+        yield seen
 
 
 # ----------------------------------------------------------------------------------------- ours, each against Centra
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
+class There:
     """What Centra knows of some order numbers."""
 
     orders: dict[int, OrderRead]
@@ -103,8 +97,8 @@ async def _ours(
         if not records:
             return
         numbers = [n for r in records if r.completed_at and r.number for n in (r.number, *r.parts)]
-        there = await _read(turn, numbers, follows)
-        if not isinstance(there, _There):
+        there = await read_centra(turn, numbers, follows)
+        if not isinstance(there, There):
             yield Stopped(there, turn.services.source)
             return
         after = records[-1].order.created_at if step == "" else records[-1].accept_by
@@ -113,9 +107,9 @@ async def _ours(
         yield seen
 
 
-async def _read(turn: Pass, numbers: Sequence[int], follows: bool) -> _There | Failure:
+async def read_centra(turn: Pass, numbers: Sequence[int], follows: bool) -> There | Failure:
     """All of them; what can't be read in part is a failure, since nothing in it looks absent."""
-    centra, there = turn.services.centra, _There({}, {})
+    centra, there = turn.services.centra, There({}, {})
     for start in range(0, len(numbers), AFTER_SALE_LIMIT):
         part = numbers[start : start + AFTER_SALE_LIMIT]
         read = await _whole(turn, lambda: centra.read_orders(part, headroom=CATALOGUE))  # noqa: B023 - awaited here
@@ -138,7 +132,7 @@ async def _whole(turn: Pass, call: Callable[[], Awaitable[Outcome[Items[T]]]]) -
     return answer
 
 
-async def _page(turn: Pass, order_ids: Sequence[str], there: _There, around: orders.Around) -> Seen:
+async def _page(turn: Pass, order_ids: Sequence[str], there: There, around: orders.Around) -> Seen:
     """Compare orders as they are stored after Centra was read: what it told may have been noted meanwhile."""
     scope, seen = turn.scope, Seen()
     async with turn.services.database.work.acquire() as connection:
@@ -154,9 +148,10 @@ async def _page(turn: Pass, order_ids: Sequence[str], there: _There, around: ord
             if not around.follows or not found:
                 continue
             known = await intents.of_order(connection, scope, order_id)
-            walked = await returns.of_order(connection, scope, order_id)
+            has_given = any(line.taken for line in record.order.lines)
+            in_doubt = has_given and await doubt_of(connection, scope, order_id, MONEY) is not None
             seen.compared.update(AFTER_SALE)
-            seen.found += after_sale.compare(after_sale.Sale(record, found, known, walked, of_order))
+            seen.found += after_sale.compare(after_sale.Sale(record, found, known, of_order, in_doubt))
     return seen
 
 
@@ -202,41 +197,3 @@ async def _second(connection: Connection, turn: Pass, listed: Sequence[OrderFoun
         if one is not None:
             found.append(under_way(one, [ways.get((stored.ORDER_ENTRY, order_id), NO_WAY)]))
     return found
-
-
-# ------------------------------------------------------------------------------------------ the marketplace's returns
-
-
-async def _returns(turn: Pass, token: str | None, since: datetime) -> AsyncGenerator[Seen | Stopped, None]:
-    """Returns that no pass has read so; they are stored as they are found, which mends it."""
-    services, scope = turn.services, turn.scope
-    async with services.database.work.acquire() as connection:
-        watermark = await mirrors.read_cursor(connection, scope, return_intake.WATERMARK, datetime)
-    while True:
-        began = services.clock.now()
-        answer = await patiently(
-            turn,
-            lambda: services.mirakl[scope].rt11_list_returns(since, page_token=token),  # noqa: B023 - awaited here
-        )
-        if isinstance(answer, Refused) and answer.kind is RefusalKind.MISSING:
-            return  # the platform has no returns
-        if not isinstance(answer, Applied):
-            yield Stopped(answer, scope)
-            return
-        rows = answer.value.rows
-        seen = Seen(SOLD_BACK, (answer.value.next_token or "", ""))
-        seen.compared[Kind.RETURNS] += len(rows.items)
-        async with services.database.work.acquire() as connection:
-            states = await returns.states(connection, scope, [row.id for row in rows.items])
-        for row in rows.items:
-            is_read = watermark is not None and row.last_updated <= watermark
-            if is_read and states.get(row.id) != row.state:
-                ours = states.get(row.id, "absent")
-                seen.found.append(
-                    Found(Kind.RETURNS, row.order_id, f"return {row.id}, state", ours, row.state, mended=True)
-                )
-        await return_intake.store_returns(services, scope, rows, began)
-        yield seen
-        token = answer.value.next_token
-        if token is None:
-            return
