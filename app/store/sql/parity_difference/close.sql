@@ -7,10 +7,10 @@ WITH last AS (
 ), gone AS (
     UPDATE parity_difference AS d SET gone_at = app_now(), held_at = NULL
     FROM last
-    WHERE d.scope = $1 AND d.kind = last.kind AND d.gone_at IS NULL
+    WHERE d.scope = $1 AND d.kind = ANY ($2::text[]) AND d.kind = last.kind AND d.gone_at IS NULL AND d.last_seen_at < $3
       AND d.last_seen_at < CASE WHEN d.member = $4 THEN last.began_at ELSE $3::timestamptz END
 )
 SELECT d.kind, count(*) AS noticed
 FROM last JOIN parity_difference AS d ON d.scope = $1 AND d.kind = last.kind
-WHERE d.gone_at IS NULL AND d.member = $4 AND d.last_seen_at >= last.began_at AND d.last_seen_at < $3
+WHERE d.kind = ANY ($2::text[]) AND d.gone_at IS NULL AND d.member = $4 AND d.last_seen_at >= last.began_at AND d.last_seen_at < $3
 GROUP BY d.kind
