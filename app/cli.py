@@ -18,6 +18,7 @@ from app.commands import stock as stocks
 from app.commands.catalogue_cli import catalogue
 from app.commands.context import Exit, configuration
 from app.commands.line import WHO, Order, Where, Who, Why, do, end, out
+from app.commands.parity_cli import parity
 from app.commands.ratings_cli import ratings
 from app.commands.settlement_cli import settlement
 from app.domain.progress import Choice
@@ -48,6 +49,7 @@ main.add_typer(buyers, name="privacy")
 main.add_typer(catalogue, name="catalogue")
 main.command()(plan_cli.plan)
 main.command()(plan_cli.apply)
+main.add_typer(parity, name="parity")
 main.add_typer(after_sale.carriers, name="carriers")
 main.add_typer(after_sale.held, name="held")
 main.add_typer(after_sale.audit, name="audit")

@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.parity_settings import ParitySettings
 from app.policy_settings import (
     HOUR,
     MINUTE,
@@ -75,6 +76,7 @@ class Channel(Strict):
     after_sale: AfterSaleSettings = AfterSaleSettings()
     ratings: RatingSettings = RatingSettings()
     settlement: SettlementSettings = SettlementSettings()
+    parity: ParitySettings = ParitySettings()
 
     @model_validator(mode="after")
     def _orders_come_first(self) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from app.centra.graphql import CentraCalls
-from app.centra.lists import listed
+from app.centra.lists import AFTER_SALE, listed
 from app.centra.returns import ReturnRead
 from app.centra.shipments import ShipmentRead
 from app.wire.decode import Items
@@ -58,9 +58,11 @@ class AfterSaleOperations:
 
     _calls: CentraCalls
 
-    async def read_after_sale(self, numbers: Sequence[int]) -> Outcome[Items[OrderAfterSale]]:
+    async def read_after_sale(
+        self, numbers: Sequence[int], *, headroom: float = AFTER_SALE
+    ) -> Outcome[Items[OrderAfterSale]]:
         """Up to 50 orders, by number. One is known to be gone only if nothing is unreadable."""
         if not 0 < len(numbers) <= AFTER_SALE_LIMIT:
             raise ValueError(f"between 1 and {AFTER_SALE_LIMIT} numbers, not {len(numbers)}")
         variables = {"numbers": list(numbers), "limit": len(numbers)}
-        return await listed(self._calls, "order_after_sale", variables, "orders", OrderAfterSale, "number")
+        return await listed(self._calls, "order_after_sale", variables, "orders", OrderAfterSale, "number", headroom)

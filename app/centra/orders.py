@@ -197,17 +197,19 @@ class OrderOperations:
     def __init__(self, transport: Transport, permits: Permits, scope: str) -> None:
         self._calls = CentraCalls(transport, permits, scope)
 
-    async def read_orders(self, numbers: Sequence[int]) -> Outcome[Items[OrderRead]]:
+    async def read_orders(self, numbers: Sequence[int], *, headroom: float = ORDERS) -> Outcome[Items[OrderRead]]:
         """Up to 100 orders. A number is known to be absent only if nothing is unreadable."""
         if not 0 < len(numbers) <= NUMBERS_LIMIT:
             raise ValueError(f"between 1 and {NUMBERS_LIMIT} order numbers, not {len(numbers)}")
         variables = {"numbers": list(numbers), "limit": len(numbers)}
-        return await listed(self._calls, "orders_by_number", variables, "orders", OrderRead, "number", ORDERS)
+        return await listed(self._calls, "orders_by_number", variables, "orders", OrderRead, "number", headroom)
 
-    async def orders_created(self, from_: datetime, to: datetime, page: int = 1) -> Outcome[OrdersCreated]:
+    async def orders_created(
+        self, from_: datetime, to: datetime, page: int = 1, *, headroom: float = ORDERS
+    ) -> Outcome[OrdersCreated]:
         """One page of 200 orders created in a window of whole seconds, incomplete ones too; pages begin at 1."""
         variables = {"from": instant(from_), "to": instant(to), "page": page, "limit": CREATED_LIMIT}
-        answer = await listed(self._calls, "orders_created", variables, "orders", OrderFound, "number", ORDERS)
+        answer = await listed(self._calls, "orders_created", variables, "orders", OrderFound, "number", headroom)
         if not isinstance(answer, Applied):
             return answer
         rows = answer.value

@@ -8,6 +8,7 @@ from __future__ import annotations
 from app.commands.context import Finding
 from app.engine.flow import Services
 from app.flows.after_sale.market import market_of
+from app.flows.comparing.reference import wanted_reasons
 from app.mirakl import schema
 from app.settings import Channel
 from app.store import carriers, mirrors
@@ -36,13 +37,7 @@ async def _reasons(parts: Services, channel: Channel) -> list[Finding]:
     if read is None:
         return [Finding(channel.id, "reasons", None, "the marketplace's reasons could not be read, see RE01")]
     ours = {(r.type, r.code) for r in read.value if r.is_shop_right is not False}
-    wanted = {
-        ("REFUND", settings.refund_reason): "refund_reason",
-        ("REFUND", settings.not_shipped_reason): "not_shipped_reason",
-        **{("REFUND", code): "refund_reason_by_return" for code in settings.refund_reason_by_return.values()},
-    }
-    if settings.or30:
-        wanted["CANCELATION", settings.cancel_reason] = "cancel_reason"
+    wanted = wanted_reasons(settings)
     faults = [f"{name}: no reason {code} of type {kind} for shops" for (kind, code), name in wanted.items()]
     missing = [words for words, key in zip(faults, wanted, strict=True) if key not in ours]
     there = ", ".join(sorted(code for kind, code in ours if kind == "REFUND"))

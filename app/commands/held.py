@@ -20,6 +20,7 @@ from app.flows import all_flows
 from app.store import held, offers, orders
 from app.store.census import dead_letters
 from app.store.held import Cause, Item
+from app.store.parity import PARITY
 from app.store.pool import Connection
 from app.store.statements import sql
 from app.store.time import read_clock
@@ -28,6 +29,7 @@ TEAMS = {flow.name: flow.team for flow in all_flows()}
 KEY_ADVICE: Mapping[str, str] = {
     offers.STOCK: "`stock explain SKU`; mend the cause, then `held retry`, or `stock release` what is meant",
     orders.ORDERS: "`orders accept`, `refuse` or `release`; or mend the cause, then `held retry`",
+    PARITY: "mend it at the end that is wrong: it is gone at the next `parity run`; `held resolve` lets it be",
     orders.ORDER_ENTRY: "mend the cause, then `held retry`; `orders release` lets it go as it is",
 }
 """What to do about held keys of a flow; the others are mended and retried."""

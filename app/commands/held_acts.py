@@ -20,11 +20,12 @@ from app.clock import monotonic
 from app.commands.context import configuration, database_of
 from app.commands.orders import BUSY_SECONDS, DeclinedError
 from app.domain.after_sale import Advice, Announced, Given
+from app.domain.parity import Deed
 from app.flows import all_flows, documents, shipments
 from app.flows.after_sale import centra_return
 from app.flows.after_sale.money import MONEY, given_since
 from app.settings import SettingsError
-from app.store import audits, held, intents, orders, returns
+from app.store import audits, held, intents, orders, parity, returns
 from app.store.effects import EffectState, OneDoubt, audit, decide_held, doubt_of
 from app.store.intents import ORDER_FOLLOW, Intent, Kind, State
 from app.store.marks import Mark
@@ -75,8 +76,13 @@ class OneKey:
     key: str
 
 
-Place = int | OneReturn | OneKey
-"""What an item's name means: an intent by its id, a return, or a key."""
+@dataclass(frozen=True, slots=True)
+class OneDifference:
+    number: int
+
+
+Place = int | OneReturn | OneKey | OneDifference
+"""What an item's name means: an intent by its id, a return, a key, or a difference between both ends."""
 Step = Callable[[Transaction, Act, Place], Awaitable[str]]
 """Does it, and says what was done."""
 
@@ -85,6 +91,8 @@ def place_of(item: str) -> Place:
     """What a name means. Raises SettingsError, or DeclinedError for what is ended elsewhere."""
     if re.fullmatch(r"i\d{1,18}", item):
         return int(item[1:])
+    if re.fullmatch(r"p\d{1,18}", item):
+        return OneDifference(int(item[1:]))
     match item.split(":", 3):
         case ["r", scope, *rest] if rest:
             return OneReturn(scope, ":".join(rest))
@@ -173,6 +181,9 @@ async def _retry(tx: Transaction, act: Act, place: Place) -> str:
                 raise await _too_late(tx.connection, act, scope, _subject(place), "held", None)
             await audit(tx.connection, scope, act.who, _subject(place), "held", "ready", act.why)
             return "it is due now"
+        case OneDifference(number):
+            await _difference(tx, act, number, Deed.NOTHING)
+            return "it is mended again where a flow can, at the next comparison (`parity run`)"
 
 
 async def _resolve(tx: Transaction, act: Act, place: Place) -> str:
@@ -190,6 +201,9 @@ async def _resolve(tx: Transaction, act: Act, place: Place) -> str:
             order_id = await _return(tx.connection, act, place)
             await returns.end(tx.connection, scope, return_id, f"by hand: {act.why}", act.who)
             tx.mark(await intents.marks(tx.connection, scope, [order_id], but=Kind.RETURN))
+        case OneDifference(number):
+            await _difference(tx, act, number, Deed.RESOLVED)
+            return "it may stay so, until either end changes"
         case OneKey():
             raise DeclinedError(
                 f"{act.item} is worked from the present state, so it can't be ended by a note:"
@@ -259,6 +273,16 @@ async def _return(connection: Connection, act: Act, place: OneReturn) -> str:
         raise await _too_late(connection, act, place.scope, f"order:{found.order_id}", part, f"{part} let go")
     await _idle(connection, place.scope, Kind.RETURN.flow, found.order_id)
     return found.order_id
+
+
+async def _difference(tx: Transaction, act: Act, number: int, deed: Deed) -> None:
+    """A held difference is let be, or mended again. Raises DeclinedError with who dealt with it before."""
+    found = await parity.lock(tx.connection, number)
+    if found is None:
+        raise DeclinedError(f"nobody knows {act.item}: `held list` names what is held")
+    if not found.is_held:
+        raise await _too_late(tx.connection, act, found.scope, found.subject, "held", None)
+    await parity.settle(tx.connection, number, deed, act.who, act.why)
 
 
 async def _idle(connection: Connection, scope: str, flow: str, key: str) -> None:

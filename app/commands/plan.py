@@ -12,7 +12,6 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,22 +23,15 @@ from rich.table import Table
 from app.commands.context import Exit, configuration, database_of
 from app.commands.orders import DeclinedError, known_channel
 from app.commands.status import age
-from app.domain.ids import Scope
-from app.domain.stock import Topology
-from app.flows.catalogue_sweep import CATALOGUE_SWEEP, Walk
-from app.flows.prices import price_policy
-from app.flows.publishing.book import Book, open_book
-from app.flows.publishing.preview import Action, Around, Line, Page, pages
-from app.flows.read_back import READ_BACK, Export
-from app.flows.sweep import SWEPT
-from app.mirakl.schema import PlatformConfiguration
+from app.flows.publishing import ready
+from app.flows.publishing.preview import Action, Line, Page, pages
 from app.policies.carriers import guarded
 from app.settings import Channel, SettingsError
-from app.store import mirrors, plans
+from app.store import plans
 from app.store.effects import audit
 from app.store.marks import Mark
 from app.store.offers import STOCK
-from app.store.pool import Connection, Database, Transaction
+from app.store.pool import Database, Transaction
 from app.store.time import read_clock
 
 LARGEST_MOVES = 10
@@ -105,8 +97,11 @@ async def plan(console: Console, errors: Console, channel: str, file: Path | Non
     settings = told.channels.by_id()[scope]
     async with database_of(told) as database, database.desk.acquire() as connection:
         now = (await read_clock(connection)).rate.app_at
-        live_at = await _live_at(connection, scope)
-        around = await _around(connection, settings, told.channels.centra.id, now)
+        try:
+            live_at = await ready.live_at(connection, scope)
+            around = await ready.around(connection, settings, told.channels.centra.id, now)
+        except ready.UnreadError as exc:
+            raise DeclinedError(str(exc)) from None
         number = await plans.open_plan(connection, scope, who, live_at)
         count = await plans.count_products(connection, around.source)
         found = Totals()
@@ -125,35 +120,6 @@ async def plan(console: Console, errors: Console, channel: str, file: Path | Non
     if file is not None:
         console.print(f"every line is in {file}", markup=False)
     return Exit.DIFFERENCES if found.counts else Exit.DONE
-
-
-async def _live_at(connection: Connection, scope: str) -> datetime:
-    """Of when the live offers are. They were all read once, and after that what changed."""
-    export = await mirrors.read_cursor(connection, scope, READ_BACK, Export)
-    if export is None or not export.has_all or export.last_asked_at is None:
-        raise DeclinedError(f"the live offers of {scope} were never read in full: is the service running?")
-    return datetime.fromisoformat(export.last_asked_at)
-
-
-async def _around(connection: Connection, channel: Channel, source: str, now: datetime) -> Around:
-    topology = await mirrors.read_mirror(connection, source, mirrors.TOPOLOGY, Topology)
-    if channel.stock.on and (topology is None or await mirrors.read_cursor(connection, source, SWEPT, str) is None):
-        raise DeclinedError("the sizes of Centra are not all read yet: is the service running?")
-    book: Book | None = None
-    if channel.publishes:
-        walk = await mirrors.read_cursor(connection, source, CATALOGUE_SWEEP, Walk)
-        if walk is None or walk.whole_at is None:
-            raise DeclinedError("the products of Centra are not all read yet: is the service running?")
-    if {"offers", "products"} & set(channel.publishes):
-        book = await open_book(connection, Scope(channel.id))
-        if book is None:
-            raise DeclinedError(f"{channel.id} has no map yet: centra-mirakl catalogue import {channel.id} FILE")
-        if not book.declared and "products" in channel.publishes:
-            raise DeclinedError(f"what {channel.id} requires of products was never read: is the service running?")
-    said = await mirrors.read_mirror(connection, channel.id, "PC01", PlatformConfiguration)
-    has_prices = channel.prices.price_list is not None
-    policy = price_policy(channel, None if said is None else said.value) if has_prices else None
-    return Around(source, channel, book, policy, None if topology is None else topology.value, now)
 
 
 def _progress(errors: Console) -> Progress:

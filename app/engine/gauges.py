@@ -22,6 +22,7 @@ from app.engine.money_gauges import read_money
 from app.engine.slow_gauges import (
     read_ages,
     read_differences,
+    read_parity,
     read_publications,
     read_ratings,
     read_silence,
@@ -181,6 +182,7 @@ Reading: TypeAlias = Callable[[Services, Mapping[Place, Team]], Awaitable[None]]
 QUICK: Sequence[Reading] = (_read_orders, _read_flows, _read_held, _read_pending, _read_buyers)
 SLOW: Sequence[Reading] = (
     read_differences,
+    read_parity,
     read_silence,
     read_size,
     read_ratings,

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, time
 from app.domain.teams import Team
 from app.engine.flow import Services
 from app.engine.wakeups import Place
+from app.policies.parity import score
 from app.policies.ratings import Standing, standing
 from app.settings import Channels
-from app.store import mirrors, publications, ratings, watch
+from app.store import mirrors, parity, publications, ratings, watch
 from app.store.publications import Standing as PublicationStanding
 from app.telemetry import metrics
 
@@ -57,6 +58,22 @@ async def read_differences(services: Services, _: Mapping[Place, Team]) -> None:
     found = await watch.stock_differences(services.database)
     for scope in services.channels(stock_on=True):
         metrics.stock_differences.labels(scope).set(found.get(scope, 0))
+
+
+async def read_parity(services: Services, _: Mapping[Place, Team]) -> None:
+    """How much both ends agree, what they have otherwise, and how old that is."""
+    async with services.database.desk.acquire() as connection:
+        runs = await parity.runs(connection)
+    counted, now = await parity.counted(services.database), services.clock.now()
+    for gauge in (metrics.parity_share, metrics.parity_age_seconds, metrics.parity_differences):
+        gauge.clear()  # a kind that is not compared any more has no series
+    for run in runs:
+        if run.scope in services.settings.by_id():
+            metrics.parity_share.labels(run.scope, run.kind.value).set(score(run.compared, run.differing))
+            age = max(0.0, (now - run.began_at).total_seconds())
+            metrics.parity_age_seconds.labels(run.scope, run.kind.value).set(age)
+    for scope, kind, cause, count in counted:
+        metrics.parity_differences.labels(scope, kind.value, cause.value).set(count)
 
 
 async def read_silence(services: Services, _: Mapping[Place, Team]) -> None:

@@ -102,13 +102,11 @@ async def _note(
     doubt = await doubt_of(tx.connection, scope, order_id, MONEY)  # first: a call decided after this is in `known`
     known = await intents.of_order(tx.connection, scope, order_id)
     facts = [
-        *_parcels(found, known),
-        *_credits(found, known),
-        *_cancellations(found, known, record),
+        *facts_of(found, known, record),
         *(_invoice(found, record, read_at) if turn.services.channel(scope).after_sale.documents.folder else ()),
     ]
     if doubt is None:  # else what is new may be what is in doubt
-        facts += _given_there(known, record)
+        facts += given_there(known, record)
     is_news = False
     for kind, source_id, body, amount in facts:
         is_news |= await intents.note(
@@ -128,6 +126,12 @@ async def _note(
 
 
 Noted = tuple[Kind, str, object, Decimal | None]
+"""A fact: its kind, what told it, what it says, and the money at stake."""
+
+
+def facts_of(found: Sequence[OrderAfterSale], known: Sequence[Intent], record: Record) -> list[Noted]:
+    """What an order's parcels, returns and cancelled units in Centra come to, as facts."""
+    return [*_parcels(found, known), *_credits(found, known), *_cancellations(found, known, record)]
 
 
 def _parcels(found: Sequence[OrderAfterSale], known: Sequence[Intent]) -> list[Noted]:
@@ -175,7 +179,7 @@ def _invoice(found: Sequence[OrderAfterSale], record: Record, read_at: datetime)
     return [(Kind.DOCUMENT, f"centra:invoice:{record.number}", Invoice(record.number, min(left)), None)]
 
 
-def _given_there(known: Sequence[Intent], record: Record) -> list[Noted]:
+def given_there(known: Sequence[Intent], record: Record) -> list[Noted]:
     """Refunds that the marketplace shows and that no call of ours made."""
     ours = {
         refund_id

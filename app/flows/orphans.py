@@ -96,7 +96,7 @@ async def _scan(turn: Pass, claim: Claim) -> Verdict:
         answer = await services.centra.orders_created(now - LOOK_BACK, now, page)
         if not isinstance(answer, Applied):
             return _later(turn, claim, answer)
-        found += [o for o in answer.value.orders.items if o.status == "INCOMPLETE" and _mark_of(o) is not None]
+        found += [o for o in answer.value.orders.items if o.status == "INCOMPLETE" and mark_of(o) is not None]
         if answer.value.is_last:
             break
         page += 1
@@ -107,7 +107,7 @@ async def _scan(turn: Pass, claim: Claim) -> Verdict:
     async def steps(tx: Transaction) -> int:
         count = 0
         for order in old:
-            channel, order_id = _mark_of(order) or ("", "")
+            channel, order_id = mark_of(order) or ("", "")
             ours = await orders.read(tx.connection, channel, order_id)
             if ours is None or order.number in (ours.number, *ours.parts):
                 continue
@@ -124,7 +124,7 @@ async def _scan(turn: Pass, claim: Claim) -> Verdict:
     return Settled(services.clock.after(EVERY_SECONDS)) if claim.key == SCAN else Settled()
 
 
-def _mark_of(order: OrderFound) -> tuple[str, str] | None:
+def mark_of(order: OrderFound) -> tuple[str, str] | None:
     """(channel, order id) of our mark in the internal comment."""
     kind, _, rest = (order.internal_comment or "").strip().partition(":")
     channel, _, order_id = rest.partition(":")

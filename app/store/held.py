@@ -1,7 +1,8 @@
-"""Everything that needs a person, in one list: held facts, held returns, and held keys that no fact explains.
+"""Everything that needs a person, in one list: held facts, returns, differences, and held keys that no fact explains.
 
-It is a view over live rows (migration 0011), so what is mended is gone from it. An item has a name that a person can
-type: `i17` an intent, `r:demo-fr:RETURN` a return, `o:demo-fr:stock:VX-100-M` a key of the outbox.
+It is a view over live rows (migrations 0011 and 0015), so what is mended is gone from it. An item has a name that a
+person can type: `i17` an intent, `r:demo-fr:RETURN` a return, `p17` a difference between both ends,
+`o:demo-fr:stock:VX-100-M` a key of the outbox.
 """
 
 from __future__ import annotations

@@ -95,6 +95,20 @@ async def read(connection: Connection, scope: str, order_id: str) -> Record | No
     return None if row is None else _record(row)
 
 
+async def to_compare(connection: Connection, scope: str, created_after: datetime, limit: int) -> list[Record]:
+    """The next orders that we ship, by their creation; a few more than `limit` where several were made at once."""
+    rows = await connection.fetch(sql("marketplace_order/to_compare"), scope, created_after, limit)
+    return [_record(row) for row in rows]
+
+
+async def open_to_compare(
+    connection: Connection, scope: str, due_after: datetime, limit: int, created_until: datetime
+) -> list[Record]:
+    """The next open orders that we ship and that were made until then, by the time they were to be accepted by."""
+    rows = await connection.fetch(sql("marketplace_order/open_to_compare"), scope, due_after, limit, created_until)
+    return [_record(row) for row in rows]
+
+
 def _record(row: Row) -> Record:
     return Record(
         order=msgspec.json.decode(row["facts"], type=Order),

@@ -40,6 +40,7 @@ class Keep:
     plans: int = 90
     ledger: int = 2557
     """Seven years, as the audit."""
+    differences: int = 90
     audit_months: int = 84
 
 
@@ -68,6 +69,7 @@ async def trim(dsn: str, keep: Keep) -> dict[str, int]:
             ("accounting documents", "retention/documents", keep.ledger),
             ("differences of money", "retention/differences", keep.ledger),
             ("settled orders", "retention/settled_orders", keep.ledger),
+            ("differences that are gone", "retention/parity", keep.differences),
         ):
             found[name] = _count(await connection.execute(sql(statement), days))
         found["audit months"] = await _audit(connection, keep.audit_months)

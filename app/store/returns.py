@@ -66,6 +66,12 @@ async def of_order(connection: Connection, scope: str, order_id: str) -> list[Wa
     ]
 
 
+async def states(connection: Connection, scope: str, return_ids: Sequence[str]) -> dict[str, str]:
+    """The states in which returns are stored, by id; one that is not is missing."""
+    rows = await connection.fetch(sql("marketplace_return/states"), scope, list(return_ids))
+    return {row["return_id"]: row["state"] for row in rows}
+
+
 async def take(connection: Connection, scope: str, return_id: str, step: Action, words: str = "") -> None:
     """A step was taken, and answered."""
     await connection.execute(sql("marketplace_return/take"), scope, return_id, step.value, words or None)

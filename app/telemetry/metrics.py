@@ -197,6 +197,17 @@ stock_differences = _gauge(
     "Offers whose live quantity, as last read back, is not what was confirmed (database).",
     ["scope"],
 )
+parity_share = _gauge(
+    "centra_mirakl_parity_share",
+    "The share that agrees of what the last whole comparison compared, 0 to 1 (database).",
+    ["scope", "kind"],
+)
+parity_differences = _gauge(
+    "centra_mirakl_parity_differences", "What both ends have otherwise, by why (database).", ["scope", "kind", "cause"]
+)
+parity_age_seconds = _gauge(
+    "centra_mirakl_parity_age_seconds", "How long ago the last whole comparison began (database).", ["scope", "kind"]
+)
 guard_alarms = _counter(
     "centra_mirakl_mass_change_alarms", "Passes in which the mass-change guard tripped.", ["scope", "kind"]
 )

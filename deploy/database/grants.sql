@@ -4,7 +4,7 @@
 -- The work: rows are permanent, so nothing of it is deleted. Retention runs as centra_mirakl_migrate.
 GRANT SELECT, INSERT, UPDATE ON outbox, lane, offer, import, permit, size, display_item, mirror, cursor, inbox,
     marketplace_order, buyer, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, product_code, publication, live_offer, plan, plan_line, seller_rating,
+    product_sku, product_code, publication, live_offer, plan, plan_line, seller_rating, parity_difference, parity_run,
     transaction_line, billing_cycle, accounting_document, order_settlement, settlement_difference TO centra_mirakl_run;
 GRANT SELECT, INSERT ON import_line, line_incident, thread_reply TO centra_mirakl_run;
 GRANT SELECT, INSERT, DELETE ON webhook_seen TO centra_mirakl_run;
@@ -22,6 +22,6 @@ GRANT SELECT ON schema_migration, app_clock, held, rated_line TO centra_mirakl_r
 
 GRANT SELECT ON outbox, lane, offer, import, import_line, permit, size, display_item, mirror, cursor, inbox, effect, audit,
     marketplace_order, reservation, centra_order, offer_price, intent, carrier_map, marketplace_return, thread, product,
-    product_sku, product_code, publication, live_offer, plan, plan_line, seller_rating, line_incident, thread_reply, rated_line,
+    product_sku, product_code, publication, live_offer, plan, plan_line, seller_rating, parity_difference, parity_run, line_incident, thread_reply, rated_line,
     transaction_line, billing_cycle, accounting_document, order_settlement, settlement_difference,
     schema_migration, app_clock, held TO centra_mirakl_read;

@@ -39,6 +39,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "outbox/wait": ("c", "stock", KEYS, NUMBERS, UNTIL, WORDS),
     "outbox/hold": ("c", "stock", KEYS, NUMBERS, WORDS, NO),
     "outbox/postpone": ("c", "stock", KEYS, NUMBERS, UNTIL, WORDS, NO, NO),
+    "outbox/ways": ("c", ["stock"], KEYS),
     "outbox/extend": ("c", "stock", KEYS, NUMBERS, 30.0),
     "outbox/hold_unclaimed": ("c", "stock", OTHERS, [1] * SLICE, WORDS),
     "lane/candidates": ("c", "orders", 1, BEGINNING, SLICE, 1),
@@ -81,6 +82,11 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "import/keys": (1,),
     "import/in_flight": ("c", "stock"),
     "import/count_repeated": ("c", "stock"),
+    "parity_difference/before": ("c", "stock", KEYS, WORDS),
+    "parity_difference/write": (
+        *("c", "stock", "ecommerce", KEYS, WORDS, WORDS, WORDS, WORDS, WORDS, ["held"] * SLICE, FAR, FAR),
+    ),
+    "parity_difference/close": ("c", ["stock"], BEGINNING, "unread"),
     "permit/take": ("c", ["OR11", "STO01"], [1.0, 1.0], 1.0),
     "marketplace_order/known": ("c", LANES),
     "marketplace_order/read": ("c", LANES[0]),
@@ -113,6 +119,7 @@ LOOP: dict[str, tuple[Any, ...]] = {
     "intent/keys": ("c", LANES),
     "intent/keys_of_kind": ("c", "shipment"),
     "marketplace_return/of_order": ("c", LANES[0]),
+    "marketplace_return/states": ("c", LANES),
     "outbox/is_worked": ("c", "stock", KEYS[0]),
     "size/by_skus": ("centra", KEYS),
     "size/by_former_skus": ("centra", KEYS),
@@ -180,6 +187,13 @@ FILL_CODES = """
 INSERT INTO product_code (scope, kind, code, sku, since)
 SELECT 'c', 'EAN', k, k, now() FROM generate_series(0, 99999) AS g, concat('SKU-', lpad(g::text, 6, '0')) AS k
 """
+FILL_PARITY = """
+INSERT INTO parity_difference (scope, kind, key, member, ours, theirs, cause, words, team, deed, first_seen_at,
+                               last_seen_at)
+SELECT 'c', 'stock', 'SKU-' || lpad(g::text, 6, '0'), 'because', '1', '2', 'missed', '', 'ecommerce', 'mended', now(),
+       now()
+FROM generate_series(0, 99999) AS g
+"""
 FILL_LINES = """
 SET session_replication_role = replica;
 INSERT INTO import_line (import_id, key, version, value, dirty_since)
@@ -190,7 +204,7 @@ FILL_ORDERS = """
 WITH orders AS (
     INSERT INTO marketplace_order (scope, order_id, commercial_id, state, fulfilled_by, created_at, updated_at,
                                    accept_by, facts, read_at, unmarked, seen_at, ended_at)
-    SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 'B-' || g, 'CLOSED', 'DEFAULT', now(), now(),
+    SELECT 'c', 'LANE-' || lpad(g::text, 6, '0'), 'B-' || g, 'CLOSED', 'DEFAULT', now() - g * interval '1 s', now(),
            now(), '{}', now(), g < 100, now(), CASE WHEN g >= 1000 THEN now() END
     FROM generate_series(0, 49999) AS g
 ), buyers AS (
@@ -255,6 +269,7 @@ TABLES = (
         "publication",
         "live_offer",
         "product_code",
+        "parity_difference",
         "plan",
         "plan_line",
         "transaction_line",
@@ -325,6 +340,7 @@ async def explained(request: pytest.FixtureRequest, database_url: str) -> AsyncI
         await connection.execute(FILL_PUBLICATIONS)
         await connection.execute(FILL_LIVE)
         await connection.execute(FILL_CODES)
+        await connection.execute(FILL_PARITY)
         await connection.execute(FILL_ORDERS)
         await connection.execute(FILL_AFTER_SALE)
         await connection.execute(FILL_LEDGER)

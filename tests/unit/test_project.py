@@ -165,6 +165,7 @@ UNITS = ("seconds", "threads", "keys", "items", "letters", "lines", "orders", "r
 UNITS += ("bytes", "connections", "rows", "effects", "shipments", "differences", "payouts")
 WITHOUT_UNIT = {
     "centra_mirakl_allowance_left": "the bucket's own: requests, mutations or points of complexity",
+    "centra_mirakl_parity_share": "the score that people ask for, from 0 to 1",
     "centra_mirakl_held_money": "the currency's major unit, which a label names",
     "centra_mirakl_seller_rating": "the measure's, whose name ends in it",
     "centra_mirakl_seller_rating_limit": "the measure's, whose name ends in it",

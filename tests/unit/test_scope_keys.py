@@ -33,6 +33,7 @@ INDEXED_BY_SCOPE = {"audit", "effect", "import", "reservation", "intent"}
 BY_NUMBER = {
     *("effect/decide", "effect/decide_held", "import/add_lines", "import/count_report_read", "import/finish"),
     *("import/keys", "import/one", "import/posted", "intent/done", "intent/hold", "intent/lock", "intent/reopen"),
+    *("parity_difference/lock", "parity_difference/settle"),
     *("plan/add_lines", "plan/apply", "plan/close", "plan/count_open", "plan/decide", "plan/next", "plan/read"),
 }
 """About one row, by the number that a statement with a scope gave."""
@@ -44,6 +45,7 @@ OF_ALL_SCOPES = {
     "import/newest": "the demo: where it begins",
     "held/one": "people, by the item's name, in which the scope is",
     "offer/unsettled": "the demo waits for all channels",
+    "parity_run/all": "gauges and `parity show`, by scope",
     "permit/all": "gauges and status, by scope",
     "seller_rating/all": "gauges and people, by scope",
     "buyer/by_email": "a person who asks to be erased is one for all channels",

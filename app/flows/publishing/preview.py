@@ -83,6 +83,13 @@ class Page:
     lines: list[Line] = field(default_factory=list)
     same: Counter[str] = field(default_factory=Counter)
     stakes: dict[str, Decimal] = field(default_factory=dict)
+    ones: dict[str, One] = field(default_factory=dict)
+    """What the lines were derived from, by SKU."""
+    last: Place = ("", "")
+
+
+Place = tuple[str, str]
+"""How far a walk over the pages has come: the last product's id, then the last SKU that no product bears."""
 
 
 @dataclass(frozen=True)
@@ -112,20 +119,22 @@ class One:
         return None if self.sold is None else self.sold.item
 
 
-async def pages(connection: Connection, around: Around) -> AsyncIterator[Page]:
-    """All that would change, page by page."""
-    after = 0
-    if around.channel.publishes:
+async def pages(connection: Connection, around: Around, begin: Place = ("", "")) -> AsyncIterator[Page]:
+    """All that would change, page by page, from a place on."""
+    after, last = int(begin[0] or 0), begin[1]
+    if around.channel.publishes and not last:
         while found := await plans.page(connection, around.source, after, PRODUCTS_AT_ONCE):
             page = await _page(connection, around, _sold(found.values(), around), {})
             page.products, after = len(found), max(found)
+            page.last = (str(after), "")
             yield page
     source = around.source if around.channel.publishes else ""  # then all of them are
-    last = ""
     while shown := await live_offers.strays(connection, around.channel.id, source, last, STRAYS_AT_ONCE):
         left = await sold(connection, source, shown, "")
-        yield await _page(connection, around, {sku: left.get(sku) for sku in shown}, shown)
         last = max(shown)
+        page = await _page(connection, around, {sku: left.get(sku) for sku in shown}, shown)
+        page.last = (str(after), last)
+        yield page
 
 
 def _sold(products: Iterable[Sequence[Known]], around: Around) -> dict[Sku, Sold | None]:
@@ -152,6 +161,7 @@ async def _page(
         for one in stock
     ]
     kept_back = await _products(connection, page, ones, around) if PRODUCTS in around.channel.publishes else frozenset()
+    page.ones = {one.sku: one for one in ones}
     for one in ones:
         began = len(page.lines)
         quantity = _stock(page, one, around)
