@@ -74,13 +74,15 @@ async def at_rest(service: Service, *keys: str, seconds: float = 30) -> None:
     wanted = list(keys or KEYS)
 
     async def quiet() -> bool:
-        rows = await service.database.fetch(
-            "SELECT flow, due_at IS NULL OR due_at > app_now() AND claim IS NULL AS rests FROM outbox WHERE scope = $1"
-            " AND (flow = 'matching' OR flow = 'settlement' AND key = ANY ($2))",
+        row = await service.database.fetchrow(
+            "SELECT count(*) FILTER (WHERE flow = 'settlement') AS periodic,"
+            " count(*) FILTER (WHERE due_at <= app_now() OR claim IS NOT NULL) AS busy FROM outbox"
+            " WHERE scope = $1 AND (flow = 'matching' OR flow = 'settlement' AND key = ANY ($2))",
             FR,
             wanted,
         )
-        return sum(row["flow"] == "settlement" for row in rows) == len(wanted) and all(row["rests"] for row in rows)
+        assert row is not None
+        return row["periodic"] == len(wanted) and not row["busy"]
 
     await until(quiet, "money is read and matched", seconds=seconds)
 
