@@ -1,7 +1,7 @@
 """python -m tests.observability.panels: does every query of every dashboard find data in the running demo?
 
 Plays the demo's acts, each with a real Prometheus that reads it every second, and asks what Grafana would ask. A query
-must find a value in one of the acts. The exit code is 1 where one does not. About four minutes.
+must find a value in one of the acts. The exit code is 1 where one does not. About five minutes.
 """
 
 from __future__ import annotations

@@ -23,10 +23,11 @@ from rich.progress import Progress
 from app.clock import wall_now
 from app.commands import demo as playing
 from app.commands.lab import free_port, lab
+from app.engine.gauges import SLOWLY_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SETTLE_SECONDS = 12
-"""Until the gauges, read every 5 s, have seen the end."""
+"""Until the gauges, read every 5 s, have seen the end; those of money are read once a minute."""
 TOKEN_LASTS = timedelta(days=90)
 POINTS = 240
 """Of a curve, at most."""
@@ -69,7 +70,7 @@ async def act(name: str, progress: Progress) -> AsyncIterator[Prometheus]:
         await running.send_webhooks_to(replica)
         with _prometheus(running.folder, replica.address.removeprefix("http://")) as watching:
             await playing.play_act(running, progress, played, playing.Report(name))
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(SETTLE_SECONDS if shape.settlement is None else SLOWLY_SECONDS + SETTLE_SECONDS)
             yield watching
 
 
