@@ -3,9 +3,6 @@
 ALTER TABLE offer ADD COLUMN stock_confirmed_apart jsonb;
 ALTER TABLE offer ADD COLUMN live_apart jsonb;
 
--- Imports that a marketplace took for earlier ones: the next is spelled otherwise.
-CREATE INDEX import_repeated ON import (scope, kind, sent_at) WHERE state = 'repeated';
-
 -- Codes that are to be unique on a marketplace (EAN), as a channel's products bear them, each since it was first seen so:
 -- of several SKUs with one code the first has it.
 CREATE TABLE product_code (

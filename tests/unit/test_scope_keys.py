@@ -34,6 +34,7 @@ BY_NUMBER = {
     *("effect/decide", "effect/decide_held", "import/add_lines", "import/count_report_read", "import/finish"),
     *("import/keys", "import/one", "import/posted", "intent/done", "intent/hold", "intent/lock", "intent/reopen"),
     *("parity_difference/lock", "parity_difference/settle"),
+    "settlement_difference/one",
     *("plan/add_lines", "plan/apply", "plan/close", "plan/count_open", "plan/decide", "plan/next", "plan/read"),
 }
 """About one row, by the number that a statement with a scope gave."""
@@ -43,6 +44,7 @@ OF_ALL_SCOPES = {
     "import/lags": "the demo's figures",
     "import/last": "status, by scope",
     "import/newest": "the demo: where it begins",
+    "cursor/all_of": "gauges, by scope",
     "held/one": "people, by the item's name, in which the scope is",
     "offer/unsettled": "the demo waits for all channels",
     "parity_run/all": "gauges and `parity show`, by scope",
