@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from app.commands import demo as playing
 from app.commands import sandbox as sandboxes
 from app.commands.context import Exit
+from app.commands.demo import play as playing
 from app.commands.line import do, end, out
 
 

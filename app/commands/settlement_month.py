@@ -24,9 +24,9 @@ from app.domain.money import major
 from app.domain.settlement import Transaction
 from app.flows.ledger.terms import accounts_of
 from app.policies.csv_text import Cell
-from app.policies.journal import Booking, contained_in, journal, journal_csv
-from app.policies.settlement_report import MonthEnd, Period, month, month_end, refunds, together
-from app.policies.transaction_types import Group, meaning_of
+from app.policies.settlement.journal import Booking, contained_in, journal, journal_csv
+from app.policies.settlement.report import MonthEnd, Period, month, month_end, refunds, together
+from app.policies.settlement.types import Group, meaning_of
 from app.settings import Channel, SettingsError
 from app.store import ledger, settlement
 from app.store.pool import Connection

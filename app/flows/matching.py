@@ -23,12 +23,12 @@ from app.engine.flow import Flow, Gate, Pass, Services
 from app.flows.ledger.credited import DEEDS, credited, shipped_at
 from app.flows.ledger.log import MIRAKL_TRANSACTION
 from app.flows.ledger.terms import terms_of
-from app.policies.difference_states import transitions
-from app.policies.settlement import differences_of_order, unpaid
-from app.policies.settlement_calendar import cycle_again, cycle_missing, order_again
-from app.policies.settlement_charges import charges, types_unknown
-from app.policies.settlement_cycles import carried_over, differences_of_cycle, lines_total
-from app.policies.settlement_terms import Credited, Terms
+from app.policies.settlement.calendar import cycle_again, cycle_missing, order_again
+from app.policies.settlement.charges import charges, types_unknown
+from app.policies.settlement.cycles import carried_over, differences_of_cycle, lines_total
+from app.policies.settlement.orders import differences_of_order, unpaid
+from app.policies.settlement.states import transitions
+from app.policies.settlement.terms import Credited, Terms
 from app.store import inbox, ledger, settlement
 from app.store.intents import Intent
 from app.store.outbox import Claim, Held, Settled, Verdict, Waiting

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from app.domain.settlement import Cycle, Document, Transaction
-from app.policies.settlement_cycles import Sum
+from app.policies.settlement.cycles import Sum
 from app.store.pool import Connection, Row
 from app.store.statements import sql, storable
 

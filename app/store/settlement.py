@@ -16,7 +16,7 @@ from app.domain.ids import OrderId
 from app.domain.money import exponent
 from app.domain.orders import SENT_STATES, Order
 from app.domain.settlement import Kind, State
-from app.policies.difference_states import Known, Written
+from app.policies.settlement.states import Known, Written
 from app.store.intents import Intent, intent_of
 from app.store.intents import Kind as IntentKind
 from app.store.marks import Mark

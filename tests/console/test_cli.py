@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import main
-from app.commands.demo import Report
-from app.commands.demo_cast import OPERATED, ORDERS, Scene, cast
-from app.commands.demo_orders import CentraOrder, Ends, MarketplaceOrder, Played, Told, judge
+from app.commands.demo.orders import CentraOrder, Ends, MarketplaceOrder, Played, Told, judge
+from app.commands.demo.orders_cast import OPERATED, ORDERS, Scene, cast
+from app.commands.demo.play import Report
 from tests.console.words import CONFIGURATION, DONE, FAILED_CHECK, UNREACHABLE, nothing_secret, sentence
 from tests.flows.service import FR, SE, SOURCE, Deployment, deployed, run_command, shape
 

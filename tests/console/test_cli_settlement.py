@@ -20,7 +20,7 @@ from app.commands.orders import DeclinedError
 from app.domain.ids import OrderId, OrderLineId, Sku
 from app.domain.orders import Order, OrderLine, Tax
 from app.domain.settlement import Cycle, Difference, Kind, State, Transaction
-from app.policies.difference_states import transitions
+from app.policies.settlement.states import transitions
 from app.settings import SettingsError
 from app.store import ledger, orders, settlement
 from app.store.pool import Database, connect

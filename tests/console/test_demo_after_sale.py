@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from app.commands.demo import Report
-from app.commands.demo_after_ends import (
+from app.commands.demo.after_sale_ends import (
     AfterSale,
     BuyersReturn,
     CentraReturn,
@@ -25,7 +24,8 @@ from app.commands.demo_after_ends import (
     compare,
     differences,
 )
-from app.commands.demo_after_stories import AUDITED, STORIES
+from app.commands.demo.after_sale_stories import AUDITED, STORIES
+from app.commands.demo.play import Report
 from tests.console.words import DONE
 from tests.flows.service import FR, SE, run_command
 

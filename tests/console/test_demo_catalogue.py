@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.commands.demo import Report
-from app.commands.demo_catalogue import Ends, Explained, LiveOffer, Told, differences, live_ones
-from app.commands.demo_catalogue_cast import BROKEN, PRODUCTS, SoldProduct, SoldSize, SoldVariant
+from app.commands.demo.catalogue import Ends, Explained, LiveOffer, Told, differences, live_ones
+from app.commands.demo.catalogue_cast import BROKEN, PRODUCTS, SoldProduct, SoldSize, SoldVariant
+from app.commands.demo.play import Report
 from app.commands.lab import LIST
 from tests.console.words import DONE
 from tests.faults.every import by_command

@@ -11,15 +11,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.commands.demo import Report
-from app.commands.demo_after_ends import AfterSale, CentraReturn, CentraTotals, Entered, Refund, Sold, SoldLine, Units
-from app.commands.demo_settlement import following_month
-from app.commands.demo_settlement_cast import ACROSS, BANK, CLAIM, CLEARING, FINANCE, FIRST, PLANTED, SECOND, SUSPENSE
-from app.commands.demo_settlement_ends import Books, Closed, Journal, Ours, PaidOut, Planted, Sum, read_journal
-from app.commands.demo_settlement_judge import Judged, Money, Standing, judge
-from app.commands.demo_settlement_shown import in_figures
+from app.commands.demo.after_sale_ends import (
+    AfterSale,
+    CentraReturn,
+    CentraTotals,
+    Entered,
+    Refund,
+    Sold,
+    SoldLine,
+    Units,
+)
+from app.commands.demo.play import Report
+from app.commands.demo.settlement import following_month
+from app.commands.demo.settlement_cast import ACROSS, BANK, CLAIM, CLEARING, FINANCE, FIRST, PLANTED, SECOND, SUSPENSE
+from app.commands.demo.settlement_ends import Books, Closed, Journal, Ours, PaidOut, Planted, Sum, read_journal
+from app.commands.demo.settlement_judge import Judged, Money, Standing, judge
+from app.commands.demo.settlement_shown import in_figures
 from app.domain.settlement import Cycle, Kind, State, Transaction
-from app.policies.journal import Accounts, Booking, journal, journal_csv
+from app.policies.settlement.journal import Accounts, Booking, journal, journal_csv
 from app.store.ledger import Listed
 from app.store.settlement import Noted
 from tests.console.words import DONE

@@ -19,9 +19,9 @@ import pytest
 from rich.progress import Progress
 
 from app.cli import main
-from app.commands.demo_act import Play
-from app.commands.demo_morning import SHAPE, play_morning, prepare_morning
-from app.commands.demo_report import Report
+from app.commands.demo.act import Play
+from app.commands.demo.morning import SHAPE, play_morning, prepare_morning
+from app.commands.demo.report import Report
 from app.commands.lab import lab
 from app.store.pool import connect
 from tests.child import ROOT

@@ -16,10 +16,10 @@ from app.domain.orders import Order
 from app.domain.settlement import Transaction
 from app.mirakl import order_schema
 from app.mirakl.order_facts import told_of
-from app.policies.settlement import differences_of_order
-from app.policies.settlement_cycles import Sum, lines_total
-from app.policies.settlement_terms import Commission, Terms
-from app.policies.transaction_types import MEANINGS
+from app.policies.settlement.cycles import Sum, lines_total
+from app.policies.settlement.orders import differences_of_order
+from app.policies.settlement.terms import Commission, Terms
+from app.policies.settlement.types import MEANINGS
 from app.wire.decode import typed
 from tests.contract.reference import reference_file
 

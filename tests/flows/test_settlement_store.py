@@ -8,7 +8,7 @@ from typing import Any
 import pytest_asyncio
 
 from app.domain.settlement import Cycle, Difference, Kind, State, Transaction
-from app.policies.difference_states import transitions
+from app.policies.settlement.states import transitions
 from app.store import held, ledger, settlement
 from app.store.pool import Connection, Database, connect
 

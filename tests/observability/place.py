@@ -21,7 +21,7 @@ from typing import Any
 from rich.progress import Progress
 
 from app.clock import wall_now
-from app.commands import demo as playing
+from app.commands.demo import play as playing
 from app.commands.lab import free_port, lab
 from app.engine.gauges import SLOWLY_SECONDS
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain.settlement import Difference, Kind, State
-from app.policies.difference_states import Known, transitions
+from app.policies.settlement.states import Known, transitions
 
 FOUND = Difference(Kind.COMMISSION, "commission:A:line 1", "EUR", -1200, -1500, "12.00 by contract, 15.00 in the log")
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from app.domain.money import minor
 from app.domain.settlement import Transaction
 from app.policies.csv_text import csv_lines
-from app.policies.journal import HEADER, Accounts, Booking, Contained, contained_in, journal, journal_csv
-from app.policies.settlement_report import Period, TaxedBy, Totalled, month, month_end, refunds
-from app.policies.transaction_types import MEANINGS, Group
+from app.policies.settlement.journal import HEADER, Accounts, Booking, Contained, contained_in, journal, journal_csv
+from app.policies.settlement.report import Period, TaxedBy, Totalled, month, month_end, refunds
+from app.policies.settlement.types import MEANINGS, Group
 from tests.faults.every import by_command
 from tests.order_lives import DECIMALS, SOLD_AT, Life, LineLife, Money, lives, log_of, order_of
 

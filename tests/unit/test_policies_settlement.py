@@ -13,11 +13,11 @@ from hypothesis import assume, given, settings
 from app.domain.money import major
 from app.domain.orders import Order
 from app.domain.settlement import Cycle, Difference, Document, Kind, Transaction
-from app.policies.settlement import differences_of_order, unpaid
-from app.policies.settlement_charges import charges, types_unknown
-from app.policies.settlement_cycles import Sum, carried_over, differences_of_cycle, lines_total
-from app.policies.settlement_terms import Commission, Credited, Terms
-from app.policies.transaction_types import MEANINGS, Group, meaning_of
+from app.policies.settlement.charges import charges, types_unknown
+from app.policies.settlement.cycles import Sum, carried_over, differences_of_cycle, lines_total
+from app.policies.settlement.orders import differences_of_order, unpaid
+from app.policies.settlement.terms import Commission, Credited, Terms
+from app.policies.settlement.types import MEANINGS, Group, meaning_of
 from tests.order_lives import NOW, REFUNDED_AT, SOLD_AT, Life, LineLife, Money, lives, log_of, order_of
 
 TERMS = Terms(Commission(share=Decimal("0.15"), vat=Decimal("0.25")))

@@ -16,11 +16,11 @@ from app.sandbox.clock import Clock, iso
 from app.sandbox.faults import Kernel
 from app.sandbox.mirakl.answers import Refused
 from app.sandbox.mirakl.given_back import Reader
-from app.sandbox.mirakl.money import Money
-from app.sandbox.mirakl.money_cycles import Cycle
-from app.sandbox.mirakl.money_exports import Export
-from app.sandbox.mirakl.money_history import History
-from app.sandbox.mirakl.money_lists import Wanted
+from app.sandbox.mirakl.money.books import Money
+from app.sandbox.mirakl.money.cycles import Cycle
+from app.sandbox.mirakl.money.exports import Export
+from app.sandbox.mirakl.money.history import History
+from app.sandbox.mirakl.money.lists import Wanted
 from app.sandbox.mirakl.order_admin import read_order
 from app.sandbox.mirakl.orders import Order, OrderBook
 from app.sandbox.mirakl.refunds import Refunds

@@ -9,7 +9,7 @@ from decimal import Decimal
 from app.domain.after_sale import Credit, Given, Parcel
 from app.domain.money import minor
 from app.domain.orders import Order, Refunded
-from app.policies.settlement_terms import Credited
+from app.policies.settlement.terms import Credited
 from app.store.intents import Intent, Kind, State
 
 DEEDS = (Kind.REFUND, Kind.CANCELLATION, Kind.CREDIT, Kind.SHIPMENT)

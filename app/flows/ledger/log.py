@@ -17,7 +17,7 @@ from app.engine.patience import patiently
 from app.engine.retry import after_failure
 from app.failpoints import fail_point
 from app.mirakl.after_schema import Page
-from app.policies.transaction_types import Group, meaning_of
+from app.policies.settlement.types import Group, meaning_of
 from app.store import inbox, ledger
 from app.store.inbox import Fact
 from app.store.marks import Mark

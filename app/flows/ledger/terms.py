@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.policies.journal import Accounts
-from app.policies.settlement_terms import Commission, Terms
-from app.policies.transaction_types import Group
+from app.policies.settlement.journal import Accounts
+from app.policies.settlement.terms import Commission, Terms
+from app.policies.settlement.types import Group
 from app.settings import Channel, SettingsError
 
 

@@ -26,8 +26,8 @@ from app.sandbox.mirakl.catalogue_admin import catalogue_admin_routes, fill
 from app.sandbox.mirakl.exports import OfferExports
 from app.sandbox.mirakl.imports import StockImports
 from app.sandbox.mirakl.limits import CallLimits
-from app.sandbox.mirakl.money import Money
-from app.sandbox.mirakl.money_admin import money_admin_routes
+from app.sandbox.mirakl.money.admin import money_admin_routes
+from app.sandbox.mirakl.money.books import Money
 from app.sandbox.mirakl.offer_imports import OfferImports
 from app.sandbox.mirakl.offer_lists import OfferLists
 from app.sandbox.mirakl.order_admin import order_admin_routes

@@ -10,7 +10,7 @@ from app.sandbox.clock import iso
 from app.sandbox.faults import Kernel
 from app.sandbox.mirakl.answers import Refused
 from app.sandbox.mirakl.catalogue import Catalogue, seed_of
-from app.sandbox.mirakl.money_rules import MoneyRules
+from app.sandbox.mirakl.money.rules import MoneyRules
 from app.sandbox.mirakl.offer_values import OFFER, details_of, prices_of, typed
 from app.sandbox.mirakl.offers import Offer
 from app.sandbox.mirakl.products import ProductBook
