@@ -133,19 +133,8 @@ async def report(console: Console, name: str, *, channel: str | None, zone: str 
 SUMMARY = ("channel", "group", "lines", "amount", "currency")
 TAXES = ("channel", "country", "tax_code", "rate", "sold", "refunded", "currency", "remitted_by_operator")
 REFUNDS = (
-    *(
-        "channel",
-        "order",
-        "refund",
-        "booked_at",
-        "goods",
-        "shipping",
-        "fees",
-        "taxes",
-        "commission",
-        "currency",
-        "cycle",
-    ),
+    *("channel", "order", "refund", "booked_at", "goods", "shipping", "fees", "taxes"),
+    *("commission", "currency", "cycle"),
 )
 FEES = ("channel", "transaction", "booked_at", "type", "amount", "currency", "order", "order_line", "document", "label")
 
