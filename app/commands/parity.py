@@ -177,12 +177,12 @@ async def _until_none(
 # -------------------------------------------------------------------------------------------------------------- show
 
 
-async def show(console: Console, channel: str | None, file: Path | None) -> Exit:
+async def show(console: Console, channel: str | None, file: Path | None) -> None:
     """Print the last whole comparison of each kind."""
     told = configuration()
     scopes = {one.id for one in _channels(told, channel)}
     async with database_of(told) as database:
-        return await _print(console, database, scopes, None, file)
+        await _print(console, database, scopes, None, file)
 
 
 async def _print(console: Console, database: Database, scopes: set[str], kind: Kind | None, file: Path | None) -> Exit:
@@ -235,7 +235,7 @@ def _cells(one: Run) -> tuple[object, ...]:
 # ------------------------------------------------------------------------------------------------------- differences
 
 
-async def differences(console: Console, channel: str | None, kind: Kind | None, file: Path | None) -> Exit:
+async def differences(console: Console, channel: str | None, kind: Kind | None, file: Path | None) -> None:
     """Print what differs, or write all of it."""
     told = configuration()
     scope = None if channel is None else known_channel(told, channel)
@@ -252,11 +252,10 @@ async def differences(console: Console, channel: str | None, kind: Kind | None, 
                 shown += page[: max(0, SHOWN - len(shown))]
     if not count:
         console.print("nothing differs, as last compared", markup=False)
-        return Exit.DONE
+        return
     console.print(_listed(shown, now))
     if count > len(shown) and file is None:
         console.print(f"{count - len(shown)} more: `--csv FILE` writes all", markup=False)
-    return Exit.DIFFERENCES
 
 
 def _line(one: Difference) -> tuple[object, ...]:

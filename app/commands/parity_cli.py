@@ -25,20 +25,17 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="read live offers and orders anew before, by export")] = False,
 ) -> None:
     """Have the service compare now, and wait for it. Exit code 1: something differs."""
-    _ended(do(lambda: comparing.run(out, err, channel, kind, fresh=fresh)))
+    found = do(lambda: comparing.run(out, err, channel, kind, fresh=fresh))
+    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
 
 
 @parity.command()
 def show(channel: Channel = None, csv: Csv = None) -> None:
-    """Show how much of each kind agrees, as last compared. Exit code 1: something differs."""
-    _ended(do(lambda: comparing.show(out, channel, csv)))
+    """Show how much of each kind agrees, as last compared."""
+    do(lambda: comparing.show(out, channel, csv))
 
 
 @parity.command()
 def differences(channel: Channel = None, kind: Of = None, csv: Csv = None) -> None:
-    """List what differs: both ends, why, since when, and what was done. Exit code 1: something does."""
-    _ended(do(lambda: comparing.differences(out, channel, kind, csv)))
-
-
-def _ended(found: object) -> None:
-    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+    """List what differs: both ends, why, since when, and what was done."""
+    do(lambda: comparing.differences(out, channel, kind, csv))

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
+from app.commands.demo.catalogue_words import MAPS
 from app.flows.catalogue_watch import CATALOGUE_WATCH
 from app.flows.publishing.book import MAP
 from app.policies.catalogue_map import CatalogueMap
 from app.store import mirrors
 from app.store.marks import Mark
 from app.store.pool import Database
-from tests.child import ROOT
 from tests.flows.service import FR, Deployment, Service, running, shape, until
 from tests.standins import Json
 
@@ -27,7 +27,7 @@ PRODUCTS = 12
 
 def map_file(channel: str) -> Path:
     """The map of the demo."""
-    return ROOT / "app" / "commands" / "maps" / f"{channel}.toml"
+    return MAPS / f"{channel}.toml"
 
 
 def map_of(channel: str, **members: Any) -> CatalogueMap:

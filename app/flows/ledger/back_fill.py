@@ -75,7 +75,7 @@ async def _store_files(turn: Pass, claim: Claim, wanted: BackFill, urls: tuple[s
         await _write(turn, wanted)
         await fail_point(failpoints.LOG_STORED)
     await _write(turn, None)
-    log.info("log_filled_in", scope=scope, files=len(urls))
+    log.info("log_filled_in", scope=scope, pages=len(urls))
     return Settled()
 
 
