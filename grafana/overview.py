@@ -13,6 +13,7 @@ from grafana.parts import (
     TOLD,
     WINDOW,
     Panel,
+    Steps,
     bars,
     curve,
     else_zero,
@@ -28,6 +29,7 @@ NAME = "overview"
 FIRING = 'count(ALERTS{alertstate="firing", severity="%s", team!=""}) or vector(0)'
 BY_TEAM = f"{total('held_items', 'team')} or 0 * {total('held_keys', 'team')}"
 """Every team that owns a flow, also where nothing is held."""
+AGREED: Steps = (("red", None), ("orange", 0.98), ("green", 0.999))
 
 
 NOW: list[Panel] = [
@@ -134,6 +136,30 @@ OWNERS: list[Panel] = [
 ]
 """Who has to do what."""
 
+PROOF: list[Panel] = [
+    bars(
+        "Do both ends agree?",
+        "The share that agreed in the last comparison, on the marketplace where it is least. Under 98 % is a ticket.",
+        "percentunit",
+        (else_zero(f"min by (kind) ({once('parity_share')})", "kind"), "{{kind}}"),
+        AGREED,
+        width=12,
+        height=6,
+        decimals=2,
+        most=1,
+    ),
+    bars(
+        "What differs, and why?",
+        "As last compared. `centra-mirakl parity differences` names each with both ends; what no flow mends is held.",
+        "short",
+        (else_zero(total("parity_differences", "kind, cause"), "kind"), "{{kind}} {{cause}}"),
+        NONE_IS_GOOD,
+        width=12,
+        height=6,
+    ),
+]
+"""Whether Centra, this service and each marketplace say the same."""
+
 TODAY: list[Panel] = [
     curve(
         "Stock: age of the oldest change",
@@ -163,5 +189,5 @@ TODAY: list[Panel] = [
 
 
 def build() -> Dashboard:
-    """One row of yes or no, then who has to do what, then how today went."""
-    return frame(NAME, "Overview", "Are we safe now?", [*NOW, *OWNERS, *TODAY])
+    """One row of yes or no, then who has to do what, then whether both ends agree, then how today went."""
+    return frame(NAME, "Overview", "Are we safe now?", [*NOW, *OWNERS, *PROOF, *TODAY])

@@ -160,12 +160,12 @@ def curve(title: str, why: str, unit: str, *queries: Query, **more: Any) -> time
 
 
 def bars(title: str, why: str, unit: str, query: Query, steps: Steps, **more: Any) -> bargauge.Panel:
-    """One bar a label, as of now. `more`: width, height, most (end of the bars)."""
+    """One bar a label, as of now. `more`: width, height, decimals, most (end of the bars)."""
     panel = (
         bargauge.Panel()
         .height(more.get("height", 8))
         .min(0)
-        .decimals(0)
+        .decimals(more.get("decimals", 0))
         .orientation(kinds.VizOrientation.HORIZONTAL)
         .display_mode(kinds.BarGaugeDisplayMode.BASIC)
         .value_mode(kinds.BarGaugeValueMode.COLOR)

@@ -27,11 +27,13 @@ from app.commands.demo.after_sale_ends import (
 from app.commands.demo.after_sale_stories import AUDITED, STORIES
 from app.commands.demo.play import Report
 from tests.console.words import DONE
+from tests.faults.every import by_command
 from tests.flows.service import FR, SE, run_command
 
 Json = dict[str, Any]
 
 
+@by_command
 @pytest.mark.timeout(240)
 async def test_the_act_ends_with_both_ends_agreeing_and_the_audit_of_a_refund(tmp_path: Path) -> None:
     file = tmp_path / "report.json"

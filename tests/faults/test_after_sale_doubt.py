@@ -243,7 +243,8 @@ async def _intents(service: Service, order_id: str, kind: str) -> list[Any]:
     return list(await service.database.fetch("SELECT * FROM intent WHERE order_id = $1 AND kind = $2", order_id, kind))
 
 
-@pytest.mark.parametrize("amount", [44.99, pytest.param(45.0, marks=by_command)])
+@by_command
+@pytest.mark.parametrize("amount", [44.99, 45.0])
 async def test_a_person_refunds_in_the_back_office_while_ours_is_in_doubt(database_url: str, amount: float) -> None:
     """Nearly the same, or another one beside ours of the same amount: nobody but a person can tell them apart."""
     async with faulty_shop(database_url, REFUND) as service:

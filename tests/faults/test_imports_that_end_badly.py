@@ -45,8 +45,8 @@ async def _first_ends(pair: Deployment, since: int, state: str) -> Json:
     ("faults", "state", "note"),
     [
         ([{"code": "STO01", "kind": "import_failed"}], "failed", "failed it"),
-        ([{"code": "STO02", "kind": "import_unknown"}], "lost", "does not know it"),
-        ([{"code": "STO02", "kind": "counts_off"}], "done", "do not cover"),
+        pytest.param([{"code": "STO02", "kind": "import_unknown"}], "lost", "does not know it", marks=by_command),
+        pytest.param([{"code": "STO02", "kind": "counts_off"}], "done", "do not cover", marks=by_command),
         ([{"code": "STO01", "kind": "repeat_import_id"}], "repeated", "earlier id"),
         ([BAD_LINE, {"code": "STO03", "kind": "report_missing", "count": 3}], "done", "can't be read"),
         pytest.param(
@@ -116,7 +116,9 @@ async def test_a_line_that_may_pass_later_is_tried_again(pair: Deployment) -> No
 
 
 @pytest.mark.parametrize(
-    "fault", [{"kind": "new_enum", "value": "QUARANTINED"}, {"kind": "status", "status": 400}], ids=["word", "refusal"]
+    "fault",
+    [{"kind": "new_enum", "value": "QUARANTINED"}, pytest.param({"kind": "status", "status": 400}, marks=by_command)],
+    ids=["word", "refusal"],
 )
 async def test_a_status_that_says_nothing_is_asked_for_again(pair: Deployment, fault: Json) -> None:
     since, skus = await _push(pair, {"code": "STO02", **fault})

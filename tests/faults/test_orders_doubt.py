@@ -86,6 +86,7 @@ async def test_answers_are_lost(shop: Deployment, code: str, path: Path) -> None
             assert len(await centra_orders(shop, order_id)) == 1
 
 
+@by_command
 async def test_a_create_that_is_applied_long_after_it_was_given_up(shop: Deployment) -> None:
     await begin(shop)
     await shop.faults(shop.lab.centra, {"code": "OrderCreate", "kind": "late", "seconds": TOO_LATE_SECONDS})
@@ -186,7 +187,11 @@ async def test_a_storm_of_429_with_nonsense_as_retry_after(shop: Deployment) -> 
 
 @pytest.mark.parametrize(
     "fault",
-    [SLOW, {"code": "OrderCreate", "kind": "drop_after"}, {"code": "OrderCreate", "kind": "status", "status": 503}],
+    [
+        SLOW,
+        pytest.param({"code": "OrderCreate", "kind": "drop_after"}, marks=by_command),
+        pytest.param({"code": "OrderCreate", "kind": "status", "status": 503}, marks=by_command),
+    ],
     ids=lambda fault: fault["kind"],
 )
 async def test_the_buyer_cancels_while_the_create_is_in_flight(shop: Deployment, fault: Json) -> None:

@@ -19,6 +19,7 @@ from app.store.embedded import Server
 from app.store.embedded_place import PORT, Place, postmaster_pid
 from app.store.migrate import migrate
 from tests.faults.deployment import POSTGRES, deployed, eventually, health, metric_of, shape
+from tests.faults.every import by_command
 
 pytestmark = pytest.mark.slow
 
@@ -97,6 +98,7 @@ async def _refusing(place: Place) -> AsyncIterator[list[float]]:
     socket.unlink(missing_ok=True)
 
 
+@by_command
 async def test_not_there_at_the_start(postgres: OwnPostgres) -> None:
     assert postgres.server is not None
     async with deployed(postgres.server.dsn, shape(), replicas=0) as deployment:

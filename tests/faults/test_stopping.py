@@ -99,6 +99,7 @@ async def test_slow_calls_are_waited_for(shop: Deployment) -> None:
     await _each_once(shop, *ids)
 
 
+@by_command
 async def test_what_takes_longer_than_the_grace_time_is_cut_off_and_decided(shop: Deployment) -> None:
     await _succeeded(shop, CENTRA_MIRAKL_DRAIN_SECONDS="1")
     ids = await _struck(shop, *({"code": code, "kind": "hang_after"} for code in BODY_BYTES))
