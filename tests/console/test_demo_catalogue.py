@@ -44,7 +44,7 @@ async def test_the_act_ends_with_288_live_and_12_explained_of_which_three_are_me
         "category = klader-trojor",
         "couleur = C001",
         "farg = svart",
-        "0 faults of products",
+        "0 faults, 0 calls over a ceiling",
     ):
         assert words in ended.words
     for code in ("P41", "OF24", "PRI01", "STO01"):
