@@ -132,7 +132,7 @@ def product_of(number: int, skus: Sequence[Wanted]) -> CatalogueProduct:
         f"Northern jumper {number}",
         active=True,
         number=f"P{number:06d}",
-        brand="Northwater",
+        brand="Fjordwear",
         country_of_origin="PT",
         attributes={"pr_material": (AttributeValue("text", "100% wool"),)},
         variants=tuple(_variant(one, texts) for one in skus),
