@@ -35,7 +35,7 @@ NOW: list[Panel] = [
         "Money at stake",
         "In what waits for a person, by currency. `held list` names each, with the amount.",
         "locale",
-        else_zero(total("held_money", "currency", flow=MONEY), "currency"),
+        else_zero(total("held_money", "currency", flow=f"{MONEY}|matching"), "currency"),
         NEUTRAL,
         width=6,
         decimals=2,

@@ -67,6 +67,8 @@ class Shape:
     """More lines for the channels' [channel.after_sale], which is on; None: it is off."""
     settlement: str | None = None
     """More lines for the channels' [channel.settlement], which is on where orders are; None: money is not read."""
+    ratings: str | None = None
+    """Lines of the channels' [channel.ratings.levels]; None: nothing is asked of the seller."""
     catalogue: Mapping[str, str] | None = None
     """More lines for a channel's [channel.catalogue], which is on unless they say otherwise, as are its prices; None:
     offers are there from the beginning."""
@@ -377,6 +379,7 @@ def _orders(shape: Shape, channel: str) -> list[str]:
         'shipping_by_type = { EXP = "mkp-express" }',
         *([] if shape.after_sale is None else ["[channel.after_sale]", 'mode = "on"', shape.after_sale]),
         *([] if shape.settlement is None else ["[channel.settlement]", 'mode = "on"', shape.settlement]),
+        *([] if shape.ratings is None else ["[channel.ratings.levels]", shape.ratings]),
     ]
 
 

@@ -27,9 +27,9 @@ Json = dict[str, Any]
 FOLDER = ROOT / "grafana" / "dashboards"
 ACTS: Mapping[str, tuple[str, ...]] = {
     "all": ("orders", "stock", "platform"),
-    "after-sale": ("dispatch",),
+    "after-sale": ("overview", "dispatch"),
     "catalogue": ("catalogue",),
-    "settlement": ("overview", "money"),
+    "settlement": ("money",),
 }
 """The acts to play, and the dashboards whose picture is of this act."""
 WORK = {"catalogue": 'sum(max without (instance, pod) (centra_mirakl_publication_keys{state=~"held|rejected"}))'}

@@ -24,6 +24,7 @@ from app.commands.demo.settlement_cast import (
     CONTRACT,
     FINANCE,
     FIRST,
+    LEVELS,
     PLANTED,
     RULES,
     SECOND,
@@ -53,6 +54,7 @@ SHAPE = Shape(
     orders="on",
     after_sale='returns = { poll_seconds = 300, unannounced = "refund" }',
     settlement=CONTRACT,
+    ratings=LEVELS,
     postgres={"fsync": "off", "full_page_writes": "off"},
 )
 REST_SECONDS = 20.0

@@ -56,6 +56,12 @@ CONTRACT = f"""subscription = 39
 commission = {{ share = 0.15, vat = 0.25 }}
 accounts = {{ clearing = "{CLEARING}", bank = "{BANK}", suspense = "{SUSPENSE}", by_group = {_inline(GROUPS)} }}"""
 """Lines of [channel.settlement]."""
+LEVELS = """acceptance_percent = { warning = 97, limit = 95 }
+lapsed_in_a_row = { warning = 1, limit = 2 }
+late_percent = { warning = 8, limit = 10 }
+tracked_percent = { warning = 91, limit = 90 }
+refunded_percent = { limit = 60 }"""
+"""What the operators ask of their sellers."""
 
 # ------------------------------------------------------------------------------------------------------ the scripts
 
