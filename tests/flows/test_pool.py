@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import anyio
-import asyncpg
 import pytest
 
 from app.settings import Process, Secrets
 from app.store.embedded_roles import RUN, as_role
 from app.store.marks import Mark
 from app.store.notices import listen
-from app.store.pool import Transaction, connect
+from app.store.pool import DATABASE_AWAY, Transaction, connect
 from app.supervisor import database_address
 from tests.flows.service import until
 
@@ -60,7 +59,7 @@ async def test_a_rotated_login_is_used_for_new_connections_without_a_restart(
         async def works_as_the_new_role() -> bool:
             try:
                 return bool(await database.work.fetchval("SELECT current_user") == RUN)
-            except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):  # the end of an old one
+            except DATABASE_AWAY:  # the end of an old connection
                 return False
 
         await until(works_as_the_new_role, "work is done in the new role")
