@@ -182,6 +182,7 @@ async def test_a_refund_made_at_the_marketplace_becomes_a_return_in_centra(datab
 
 
 async def test_the_invoice_is_uploaded_once_when_it_is_there(database_url: str, tmp_path: Path) -> None:
+    """Field case 68, where orders take documents."""
     async with shop(database_url, f"documents = {{folder = '{tmp_path}'}}") as service:
         sku = (await service.sizes())[0]["sku"]
         order_id = await released(service, {"sku": sku})
@@ -197,6 +198,7 @@ async def test_the_invoice_is_uploaded_once_when_it_is_there(database_url: str, 
 
 
 async def test_an_invoice_that_is_not_there_in_time_is_asked_about(database_url: str, tmp_path: Path) -> None:
+    """Field case 68, where a request has to come first: its id is waited for."""
     policy = f"documents = {{folder = '{tmp_path}', door = 'request', within_seconds = 3600}}"
     async with shop(database_url, policy) as service:
         sku = (await service.sizes())[0]["sku"]
