@@ -37,18 +37,23 @@ def end(code: Exit, message: str) -> NoReturn:
 
 def do(work: Callable[[], Awaitable[object]]) -> object:
     """Run a command's coroutine; turn what can go wrong into a sentence and an exit code."""
-    ended: tuple[Exit, str] = (Exit.DONE, "")
+    how: tuple[Exit, str] = (Exit.DONE, "")
     try:
         return anyio.run(work, backend_options={"use_uvloop": True})
     except* (SettingsError, MigrationError, RetentionError, WrongAddress) as group:
-        ended = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
+        how = (Exit.CONFIGURATION, "\n".join(str(e) for e in _leaves(group)))
     except* DeclinedError as group:
-        ended = (Exit.DIFFERENCES, "\n".join(str(e) for e in _leaves(group)))
+        how = (Exit.DIFFERENCES, "\n".join(str(e) for e in _leaves(group)))
     except* UnreachableError as group:
-        ended = (Exit.UNREACHABLE, "\n".join(str(e) for e in _leaves(group)))
+        how = (Exit.UNREACHABLE, "\n".join(str(e) for e in _leaves(group)))
     except* DATABASE_AWAY as group:
-        ended = (Exit.UNREACHABLE, f"the database went away: {_leaves(group)[0]}")
-    end(*ended)
+        how = (Exit.UNREACHABLE, f"the database went away: {_leaves(group)[0]}")
+    end(*how)
+
+
+def ended(found: object) -> NoReturn:
+    """End with what a command's work says of itself."""
+    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -11,7 +11,7 @@ import typer
 from app.commands import sandbox as sandboxes
 from app.commands.context import Exit
 from app.commands.demo import play as playing
-from app.commands.line import do, end, out
+from app.commands.line import do, end, ended, out
 
 
 def add_to(main: typer.Typer) -> None:
@@ -40,4 +40,4 @@ def demo(
     found: object = None
     with contextlib.suppress(KeyboardInterrupt):
         found = do(lambda: playing.demo(out, act=playing.ACTS[act], report=report, keep=keep))
-    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+    ended(found)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from app.commands import parity as comparing
-from app.commands.context import Exit
-from app.commands.line import do, err, out
+from app.commands.line import do, ended, err, out
 from app.domain.parity import Kind
 
 parity = typer.Typer(help="Compare both ends, and see what they have otherwise.", no_args_is_help=True)
@@ -25,8 +24,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="read live offers and orders anew before, by export")] = False,
 ) -> None:
     """Have the service compare now, and wait for it. Exit code 1: something differs."""
-    found = do(lambda: comparing.run(out, err, channel, kind, fresh=fresh))
-    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+    ended(do(lambda: comparing.run(out, err, channel, kind, fresh=fresh)))
 
 
 @parity.command()

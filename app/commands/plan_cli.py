@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from app.commands import plan as planning
-from app.commands.context import Exit
-from app.commands.line import WHO, Who, Why, do, err, out
+from app.commands.line import WHO, Who, Why, do, ended, err, out
 
 
 def plan(
@@ -21,7 +20,7 @@ def plan(
 
     The plan is stored with a number; `apply` lets exactly that go. Exit code 1: something would change.
     """
-    _ended(do(lambda: planning.plan(out, err, channel, csv, who=who)))
+    ended(do(lambda: planning.plan(out, err, channel, csv, who=who)))
 
 
 def apply(
@@ -33,8 +32,4 @@ def apply(
 
     Exit code 1: something has changed since.
     """
-    _ended(do(lambda: planning.apply(out, err, number, who=who, why=why)))
-
-
-def _ended(found: object) -> None:
-    raise typer.Exit(int(found) if isinstance(found, Exit) else 0)
+    ended(do(lambda: planning.apply(out, err, number, who=who, why=why)))

@@ -50,7 +50,7 @@ async def bouncer(folder: Path, dsn: str, mode: str) -> AsyncIterator[str]:
         f"default_pool_size = {CONNECTIONS}\nignore_startup_parameters = {','.join(SETTINGS)}\n"
     )
     way, _ = run_as(find_binaries(), folder)  # it refuses to be root, as Postgres does
-    process = subprocess.Popen([*way.prefix, "pgbouncer", "--quiet", str(file)], stderr=subprocess.DEVNULL)  # noqa: ASYNC220
+    process = subprocess.Popen([*way.prefix, "pgbouncer", "--quiet", str(file)], stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - as it starts
     address = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     try:
         while process.poll() is None:

@@ -18,7 +18,7 @@ from app.sandbox.mirakl.answers import Refused
 from app.sandbox.mirakl.given_back import Reader
 from app.sandbox.mirakl.money.books import Money
 from app.sandbox.mirakl.money.cycles import Cycle
-from app.sandbox.mirakl.money.exports import Export
+from app.sandbox.mirakl.money.exports import TransactionExport
 from app.sandbox.mirakl.money.history import History
 from app.sandbox.mirakl.money.lists import Wanted
 from app.sandbox.mirakl.order_admin import read_order
@@ -283,7 +283,10 @@ class TestHistory:
 
     def test_a_file_of_an_export_is_cut_across_old_and_new(self) -> None:
         live = [HISTORY.row(0), HISTORY.row(1)]
-        export = Export("t", b"", HISTORY, range(HISTORY.lines - 3, HISTORY.lines), live, "NDJSON", 2, 0.0)
+        old = range(HISTORY.lines - 3, HISTORY.lines)
+        export = TransactionExport(
+            request=b"", updated_at=0.0, history=HISTORY, old=old, live=live, format="NDJSON", chunk=2
+        )
         files = [b"".join(export.content(number)).splitlines() for number in range(export.files())]
         assert [len(rows) for rows in files] == [2, 2, 1]
         ids = [json.loads(row)["id"] for rows in files for row in rows]

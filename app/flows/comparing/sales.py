@@ -117,7 +117,7 @@ async def read_centra(turn: Pass, numbers: Sequence[int], follows: bool) -> Ther
             return read
         there.orders.update({order.number: order for order in read.value.items})
         if follows:
-            told = await _whole(turn, lambda: centra.read_after_sale(part, headroom=CATALOGUE))  # noqa: B023
+            told = await _whole(turn, lambda: centra.read_after_sale(part, headroom=CATALOGUE))  # noqa: B023 - as above
             if not isinstance(told, Applied):
                 return told
             there.after.update({order.number: order for order in told.value.items})

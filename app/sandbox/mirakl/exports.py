@@ -1,21 +1,14 @@
 """Offer exports: OF52 takes the order, OF53 tells how far it is, OF54 gives the files.
 
-The rows are those of the moment of the request; the export is PENDING for `export_seconds` of app time
-(default 3). With `last_request_date` only offers changed since then are given, deleted ones among them;
-without, all that live. Inactive offers (not enabled, no stock, shop not open) only with
-`include_inactive_offers`. A file holds `items_per_chunk` rows, or `export_chunk` of the config when that is
-smaller. Each OF53 of a finished export gives fresh addresses on this listener; each works once, with the key,
-then it is gone (410). The same request while its export is PENDING gets the same tracking id. The eight newest
-exports are kept.
-
-Fault kinds of its own: `export_failed` (OF52), `foreign_url` (OF53; the address is the fault's `body`),
-`new_enum` (OF53; `value`, default QUEUED).
+The rows are those of the moment of the request. With `last_request_date` only offers changed since then are given,
+deleted ones among them; without, all that live. Inactive offers (not enabled, no stock, shop not open) only with
+`include_inactive_offers`. A file holds `items_per_chunk` rows, or `export_chunk` of the config when that is smaller.
+The same request while its export is PENDING gets the same tracking id. Its life, and its fault kinds: see
+`export_life`.
 """
 
-import asyncio
 import json
-import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,8 +16,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app.sandbox.clock import iso
 from app.sandbox.mirakl.answers import Json, Refused
+from app.sandbox.mirakl.export_life import Export, Exports, one_by_one
 from app.sandbox.mirakl.offer_shown import CSV_FIELDS, JSON_FIELDS, Reader
 from app.sandbox.mirakl.offers import Offer
 from app.sandbox.mirakl.state import Shop
@@ -34,7 +27,6 @@ KINDS = frozenset({"export_failed", "foreign_url", "new_enum"})
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 10_000, 1_000_000
 _SMALLEST_MEGABYTES, _LARGEST_MEGABYTES = 10, 1_000
-_FOREIGN_URL = "https://files.bucket.example/offers-1.json"
 
 # Documented fields about which the stand-in knows nothing: they may be asked for and are null.
 _JSON_EMPTY_FIELDS = (
@@ -47,7 +39,6 @@ _CSV_EMPTY_FIELDS = (
     *("min-shipping-zone", "premium", "professional"),
 )
 _ROWS_A_PIECE = 500
-_KEPT_EXPORTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +53,12 @@ class ExportOrder:
     chunk: int
 
 
-@dataclass(slots=True)
-class Export:
+@dataclass(slots=True, kw_only=True)
+class OfferExport(Export):
     """`rows` are the offers as they were at the request, and whether each was on sale."""
 
-    tracking_id: str
-    request: bytes
     order: ExportOrder
     rows: list[tuple[Offer, bool]]
-    updated_at: float
-    status: str = "PENDING"
 
     def files(self) -> int:
         """An export without rows is one empty file."""
@@ -114,68 +101,26 @@ class Export:
 class OfferExports:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
-        self._menu = shop.kernel.menu
-        self._clock = shop.kernel.clock
-        self._exports: dict[str, Export] = {}
-        self._addresses: dict[str, tuple[Export, int]] = {}
-        self._spent: set[str] = set()
-        self._export_seconds = float(shop.config.get("export_seconds", 3.0))
+        self._exports = Exports[OfferExport](shop, "OF52", "OF53", "offers")
 
     async def of52(self, request: Request) -> Json:
         body = await request.body()
-        for export in self._exports.values():
-            if export.status == "PENDING" and export.request == body:
+        for export in self._exports.pending():
+            if export.request == body:
                 return Json({"tracking_id": export.tracking_id})
         order = read_order(body, self._shop.config.get("export_chunk"))
-        at = self._clock.timestamp()
-        export = Export(str(uuid.uuid4()), body, order, self._rows(order), at)
-        self._exports[export.tracking_id] = export
-        if len(self._exports) > _KEPT_EXPORTS:
-            self._forget(next(iter(self._exports)))
-        outcome = "COMPLETED" if self._menu.take("OF52", "export_failed") is None else "FAILED"
-
-        def finish() -> None:
-            export.status, export.updated_at = outcome, self._clock.timestamp()
-
-        self._clock.at(at + self._export_seconds, finish)
+        at = self._shop.kernel.clock.timestamp()
+        export = OfferExport(request=body, updated_at=at, order=order, rows=self._rows(order))
+        self._exports.begin(export)
         return Json({"tracking_id": export.tracking_id})
 
     async def of53(self, request: Request) -> Json:
-        export = self._exports.get(request.path_params["tracking_id"])
-        if export is None:
-            raise Refused(404, "No export with this tracking id")
-        body: dict[str, Any] = {"status": export.status, "last_updated": iso(export.updated_at)}
-        odd = self._menu.take("OF53", "new_enum")
-        if odd is not None:
-            return Json({**body, "status": odd.options.get("value", "QUEUED")})
-        if export.status == "FAILED":
-            body["error"] = {"code": "INTERNAL_ERROR", "detail": "The export could not be written"}
-        elif export.status == "COMPLETED":
-            foreign = self._menu.take("OF53", "foreign_url")
-            own = [self._address(request, export, number) for number in range(export.files())]
-            body["urls"] = own if foreign is None else [foreign.body or _FOREIGN_URL] * len(own)
-        return Json(body)
+        return self._exports.status(request)
 
     async def of54(self, request: Request) -> Response:
-        token = request.path_params["token"]
-        if token in self._spent:
-            raise Refused(410, "This file was already taken; ask for the status of the export again")
-        found = self._addresses.pop(token, None)
-        if found is None:
-            raise Refused(404, "No such file")
-        self._spent.add(token)
-        export, number = found
+        export, number = self._exports.take(request)
         media_type = "application/json" if export.order.is_json else "text/csv"
-        return StreamingResponse(_one_by_one(export.content(number, self._shop)), media_type=media_type)
-
-    def _forget(self, tracking_id: str) -> None:
-        gone = self._exports.pop(tracking_id)
-        self._addresses = {token: place for token, place in self._addresses.items() if place[0] is not gone}
-
-    def _address(self, request: Request, export: Export, number: int) -> str:
-        token = uuid.uuid4().hex
-        self._addresses[token] = (export, number)
-        return f"{str(request.base_url).rstrip('/')}/exports/offers/{token}"
+        return StreamingResponse(one_by_one(export.content(number, self._shop)), media_type=media_type)
 
     def _rows(self, order: ExportOrder) -> list[tuple[Offer, bool]]:
         offers = ((offer, self._shop.is_active(offer)) for offer in self._shop.offers.values())
@@ -188,13 +133,6 @@ def _belongs(offer: Offer, order: ExportOrder, *, active: bool) -> bool:
     if offer.deleted:
         return order.since is not None
     return order.with_inactive or active
-
-
-async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Lets other calls in between two pieces."""
-    for piece in pieces:
-        yield piece
-        await asyncio.sleep(0)
 
 
 def read_order(body: bytes, export_chunk: int | None) -> ExportOrder:

@@ -1,42 +1,32 @@
 """Order exports: OR13 takes the order, OR14 tells how far it is, OR15 gives the files.
 
-The orders are those that match at the moment of the request, shown as they are when a file is taken. The
-export is PENDING for `export_seconds` of app time (default 3), one at a time: the same request meanwhile gets
-the same tracking id, another one is refused. A file holds `items_per_chunk` orders, or `export_chunk` of the
-config when that is smaller. Each OR14 of a finished export gives fresh addresses on this listener; each works
-once, with the key, then it is gone (410).
-
-Fault kinds as for offer exports: `export_failed` (OR13), `foreign_url` (OR14; the address is the fault's
-`body`), `new_enum` (OR14; `value`, default QUEUED).
+The orders are those that match at the moment of the request, shown as they are when a file is taken. One export is
+PENDING at a time: the same request meanwhile gets the same tracking id, another one is refused. A file holds
+`items_per_chunk` orders, or `export_chunk` of the config when that is smaller. Its life, and its fault kinds: see
+`export_life`.
 """
 
 import json
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 
-from app.sandbox.clock import iso
 from app.sandbox.mirakl.answers import Json, Refused
+from app.sandbox.mirakl.export_life import Export, Exports
 from app.sandbox.mirakl.order_lists import INSTANTS, TAX_MODES, instant, known_states, select, shown
 from app.sandbox.mirakl.orders import Order, OrderBook
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 10_000, 1_000_000
 _SMALLEST_MEGABYTES, _LARGEST_MEGABYTES = 10, 1_024
 _MOST_VALUES = 100
-_FOREIGN_URL = "https://files.bucket.example/orders-1.json"
 
 
-@dataclass(slots=True)
-class Export:
-    tracking_id: str
-    request: bytes
+@dataclass(slots=True, kw_only=True)
+class OrderExport(Export):
     orders: list[Order]
     tax_mode: str | None
     chunk: int
-    updated_at: float
-    status: str = "PENDING"
 
     def files(self) -> int:
         """An export without orders is one empty file."""
@@ -46,67 +36,37 @@ class Export:
 class OrderExports:
     def __init__(self, book: OrderBook) -> None:
         self._book = book
-        self._menu = book.shop.kernel.menu
-        self._clock = book.shop.kernel.clock
-        self._exports: dict[str, Export] = {}
-        self._addresses: dict[str, tuple[Export, int]] = {}
-        self._spent: set[str] = set()
-        self._export_seconds = float(book.shop.config.get("export_seconds", 3.0))
+        self._exports = Exports[OrderExport](book.shop, "OR13", "OR14", "orders", kept=None)
 
     async def or13(self, request: Request) -> Json:
         body = await request.body()
         members = _checked(body)
-        running = next((export for export in self._exports.values() if export.status == "PENDING"), None)
+        running = next(iter(self._exports.pending()), None)
         if running is not None and running.request != body:
             raise Refused(400, "An export of orders is running already")
         export = running or self._start(body, members)
         return Json({"tracking_id": export.tracking_id})
 
     async def or14(self, request: Request) -> Json:
-        export = self._exports.get(request.path_params["tracking_id"])
-        if export is None:
-            raise Refused(404, "No export with this tracking id")
-        body: dict[str, Any] = {"status": export.status, "last_updated": iso(export.updated_at)}
-        odd = self._menu.take("OR14", "new_enum")
-        if odd is not None:
-            return Json({**body, "status": odd.options.get("value", "QUEUED")})
-        if export.status == "COMPLETED":
-            foreign = self._menu.take("OR14", "foreign_url")
-            own = [self._address(request, export, number) for number in range(export.files())]
-            body["urls"] = own if foreign is None else [foreign.body or _FOREIGN_URL] * len(own)
-        return Json(body)
+        """Of one that failed it says no more than that."""
+        return self._exports.status(request, says_why=False)
 
     async def or15(self, request: Request) -> Json:
-        token = request.path_params["token"]
-        if token in self._spent:
-            raise Refused(410, "This file was already taken; ask for the status of the export again")
-        found = self._addresses.pop(token, None)
-        if found is None:
-            raise Refused(404, "No such file")
-        self._spent.add(token)
-        export, number = found
+        export, number = self._exports.take(request)
         orders = export.orders[number * export.chunk : (number + 1) * export.chunk]
         return Json({"orders": [shown(self._book, order, export.tax_mode) for order in orders]})
 
-    def _start(self, body: bytes, members: dict[str, Any]) -> Export:
-        at = self._clock.timestamp()
+    def _start(self, body: bytes, members: dict[str, Any]) -> OrderExport:
         largest = members.get("items_per_chunk") or _LARGEST_CHUNK
-        chunk = min(largest, self._book.shop.config.get("export_chunk") or largest)
-        orders = select(self._book, _filters(members))
-        export = Export(str(uuid.uuid4()), body, orders, members.get("order_tax_mode"), chunk, at)
-        self._exports[export.tracking_id] = export
-        outcome = "COMPLETED" if self._menu.take("OR13", "export_failed") is None else "FAILED"
-
-        def finish() -> None:
-            export.status, export.updated_at = outcome, self._clock.timestamp()
-
-        self._clock.at(at + self._export_seconds, finish)
+        export = OrderExport(
+            request=body,
+            updated_at=self._book.shop.kernel.clock.timestamp(),
+            orders=select(self._book, _filters(members)),
+            tax_mode=members.get("order_tax_mode"),
+            chunk=min(largest, self._book.shop.config.get("export_chunk") or largest),
+        )
+        self._exports.begin(export)
         return export
-
-    def _address(self, request: Request, export: Export, number: int) -> str:
-        token = uuid.uuid4().hex
-        self._addresses[token] = (export, number)
-        return f"{str(request.base_url).rstrip('/')}/exports/orders/{token}"
 
 
 def _checked(body: bytes) -> dict[str, Any]:

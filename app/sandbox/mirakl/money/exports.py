@@ -1,28 +1,22 @@
 """Transaction exports: TL03 takes the order, TL04 tells how far it is, TL05 gives the files.
 
 The filters are those of TL02, in the body. The lines are those that match at the moment of the request, the history's
-first, shown as they are when a file is taken; the export is PENDING for `export_seconds` of app time (default 3). The
-same request meanwhile gets the same tracking id. A file holds `items_per_chunk` lines, or `export_chunk` of the config
-when that is smaller, as one JSON object or (NDJSON) one object on each row. Each TL04 of a finished export gives fresh
-addresses on this listener; each works once, with the key, then it is gone (410). The eight newest exports are kept.
-
-Fault kinds as for offer exports: `export_failed` (TL03), `foreign_url` (TL04; the address is the fault's `body`),
-`new_enum` (TL04; `value`, default QUEUED).
+first, shown as they are when a file is taken. The same request while its export is PENDING gets the same tracking id. A
+file holds `items_per_chunk` lines, or `export_chunk` of the config when that is smaller, as one JSON object or (NDJSON)
+one object on each row. Its life, and its fault kinds: see `export_life`.
 """
 
-import asyncio
 import itertools
 import json
-import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app.sandbox.clock import iso
 from app.sandbox.mirakl.answers import Json, Refused
+from app.sandbox.mirakl.export_life import Export, Exports, one_by_one
 from app.sandbox.mirakl.money.history import History
 from app.sandbox.mirakl.money.lists import FILTERS, TransactionList, Wanted
 from app.sandbox.mirakl.money.rows import Row, shown
@@ -32,23 +26,17 @@ _FORMATS = {"JSON": "application/json", "NDJSON": "application/x-ndjson"}
 _LARGEST_CHUNK = 1_000_000
 _MOST_VALUES = 100
 _ROWS_A_PIECE = 500
-_KEPT_EXPORTS = 8
-_FOREIGN_URL = "https://files.bucket.example/transactions-1.json"
 
 
-@dataclass(slots=True)
-class Export:
+@dataclass(slots=True, kw_only=True)
+class TransactionExport(Export):
     """`old`: the numbers of the history's lines; `live`: the others."""
 
-    tracking_id: str
-    request: bytes
     history: History
     old: Sequence[int]
     live: list[Row]
     format: str
     chunk: int
-    updated_at: float
-    status: str = "PENDING"
 
     def files(self) -> int:
         """An export without lines is one empty file."""
@@ -70,71 +58,38 @@ class Export:
 class TransactionExports:
     def __init__(self, shop: Shop, lines: TransactionList) -> None:
         self._lines = lines
-        self._menu = shop.kernel.menu
         self._clock = shop.kernel.clock
-        self._exports: dict[str, Export] = {}
-        self._addresses: dict[str, tuple[Export, int]] = {}
-        self._spent: set[str] = set()
-        self._export_seconds = float(shop.config.get("export_seconds", 3.0))
+        self._exports = Exports[TransactionExport](shop, "TL03", "TL04", "transactions")
         self._chunk = int(shop.config.get("export_chunk") or _LARGEST_CHUNK)
 
     async def tl03(self, request: Request) -> Json:
         body = await request.body()
-        for export in self._exports.values():
-            if export.status == "PENDING" and export.request == body:
+        for export in self._exports.pending():
+            if export.request == body:
                 return Json({"tracking_id": export.tracking_id})
-        export = self._start(body)
-        self._exports[export.tracking_id] = export
-        if len(self._exports) > _KEPT_EXPORTS:
-            gone = self._exports.pop(next(iter(self._exports)))
-            self._addresses = {token: place for token, place in self._addresses.items() if place[0] is not gone}
-        outcome = "COMPLETED" if self._menu.take("TL03", "export_failed") is None else "FAILED"
-
-        def finish() -> None:
-            export.status, export.updated_at = outcome, self._clock.timestamp()
-
-        self._clock.at(self._clock.timestamp() + self._export_seconds, finish)
+        export = self._ordered(body)
+        self._exports.begin(export)
         return Json({"tracking_id": export.tracking_id})
 
     async def tl04(self, request: Request) -> Json:
-        export = self._exports.get(request.path_params["tracking_id"])
-        if export is None:
-            raise Refused(404, "No export with this tracking id")
-        body: dict[str, Any] = {"status": export.status, "last_updated": iso(export.updated_at)}
-        odd = self._menu.take("TL04", "new_enum")
-        if odd is not None:
-            return Json({**body, "status": odd.options.get("value", "QUEUED")})
-        if export.status == "FAILED":
-            body["error"] = {"code": "INTERNAL_ERROR", "detail": "The export could not be written"}
-        elif export.status == "COMPLETED":
-            foreign = self._menu.take("TL04", "foreign_url")
-            own = [self._address(request, export, number) for number in range(export.files())]
-            body["urls"] = own if foreign is None else [foreign.body or _FOREIGN_URL] * len(own)
-        return Json(body)
+        return self._exports.status(request)
 
     async def tl05(self, request: Request) -> Response:
-        token = request.path_params["token"]
-        if token in self._spent:
-            raise Refused(410, "This file was already taken; ask for the status of the export again")
-        found = self._addresses.pop(token, None)
-        if found is None:
-            raise Refused(404, "No such file")
-        self._spent.add(token)
-        export, number = found
-        return StreamingResponse(_one_by_one(export.content(number)), media_type=_FORMATS[export.format])
+        export, number = self._exports.take(request)
+        return StreamingResponse(one_by_one(export.content(number)), media_type=_FORMATS[export.format])
 
-    def _start(self, body: bytes) -> Export:
+    def _ordered(self, body: bytes) -> TransactionExport:
         members = _checked(body)
-        wanted = Wanted({name: _values(name, members.get(name)) for name in FILTERS})
-        history, chunk = self._lines.history, min(members.get("items_per_chunk") or _LARGEST_CHUNK, self._chunk)
-        live, old = list(self._lines.live(wanted)), wanted.numbers(history)
-        format_ = members.get("format") or "JSON"
-        return Export(str(uuid.uuid4()), body, history, old, live, format_, chunk, self._clock.timestamp())
-
-    def _address(self, request: Request, export: Export, number: int) -> str:
-        token = uuid.uuid4().hex
-        self._addresses[token] = (export, number)
-        return f"{str(request.base_url).rstrip('/')}/exports/transactions/{token}"
+        wanted, history = Wanted({name: _values(name, members.get(name)) for name in FILTERS}), self._lines.history
+        return TransactionExport(
+            request=body,
+            updated_at=self._clock.timestamp(),
+            history=history,
+            old=wanted.numbers(history),
+            live=list(self._lines.live(wanted)),
+            format=members.get("format") or "JSON",
+            chunk=min(members.get("items_per_chunk") or _LARGEST_CHUNK, self._chunk),
+        )
 
 
 def _checked(body: bytes) -> dict[str, Any]:
@@ -177,10 +132,3 @@ def _as_json(pieces: Iterator[list[str]]) -> Iterator[bytes]:
         yield (comma + ",".join(piece)).encode()
         comma = ","
     yield b"]}"
-
-
-async def _one_by_one(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Lets other calls in between two pieces."""
-    for piece in pieces:
-        yield piece
-        await asyncio.sleep(0)
